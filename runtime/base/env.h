@@ -1,0 +1,30 @@
+// Every environment variable that shoal reads, read here and nowhere else. Flags have a twin
+// SHOAL_<FLAG> each; those go through env_flag() from launch/, the rest are listed below.
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace shoal {
+
+// What a launcher passes to a worker. The job token is a secret: it travels here and never in argv.
+struct WorkerEnv {
+  std::string coordinator;  // SHOAL_COORDINATOR: address of the control door
+  std::string job_token;    // SHOAL_JOB_TOKEN
+  uint32_t epoch = 0;       // SHOAL_EPOCH
+};
+WorkerEnv read_worker_env();
+
+// SHOAL_FORCE_ISA=reference|avx2: narrows the instruction set chosen at run time (tests).
+std::optional<std::string> forced_isa();
+
+// SHOAL_STEP_TIMEOUT_MS: how long a step may wait for a peer (default 30,000).
+long step_timeout_ms();
+
+// The value of SHOAL_<FLAG>: "ctx-size" -> SHOAL_CTX_SIZE.
+std::optional<std::string> env_flag(std::string_view flag);
+
+// One variable of the outer world (PATH, SLURM_*, OMPI_*, NO_COLOR, HOME ...).
+std::optional<std::string> env_value(const char* name);
+
+}  // namespace shoal
