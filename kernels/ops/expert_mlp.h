@@ -1,0 +1,29 @@
+// The routed experts that one rank holds: y = down(SiLU(gate x) * (up x)), unweighted.
+// Rows come grouped by local expert, e.g. tokens_per_expert = {2, 0, 1}: rows 0 and 1 belong to
+// local expert 0, row 2 to local expert 2. The inner activations are quantised to int8 before
+// `down` (kept f32 where down is a float type). Row arithmetic: matmul.h.
+#pragma once
+#include <span>
+
+#include "kernels/ops/matmul.h"
+
+namespace shoal::kernels {
+
+struct ExpertWeights {
+  WeightView gate;  // [intermediate, hidden]
+  WeightView up;    // [intermediate, hidden]
+  WeightView down;  // [hidden, intermediate]
+};
+
+struct ExpertMlpParams {
+  std::span<const ExpertWeights> experts;        // one per local expert
+  std::span<const int32_t> tokens_per_expert;    // same length; sums to input.rows
+  ActivationRows input;                          // [n, hidden]
+  TensorView output;                             // [n, hidden] f32
+  // Scratch comes from Exec::workspace: at least expert_mlp_workspace(n, intermediate) bytes.
+};
+
+// Same for every backend.
+size_t expert_mlp_workspace(int64_t rows, int64_t intermediate);
+
+}  // namespace shoal::kernels
