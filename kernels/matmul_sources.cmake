@@ -1,0 +1,3 @@
+set(SHOAL_MATMUL_SOURCES
+  select_kernels.cpp
+)

@@ -1,0 +1,2 @@
+set(SHOAL_OP_SOURCES
+)

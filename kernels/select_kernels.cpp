@@ -1,0 +1,73 @@
+#include <optional>
+#include <string>
+
+#include "kernels/cpu/cpu_ops.h"
+#include "kernels/kernel_table.h"
+#include "kernels/reference/reference_ops.h"
+#include "runtime/base/env.h"
+#include "runtime/base/error.h"
+
+namespace shoal::kernels {
+namespace {
+
+constexpr KernelTable kReferenceTable = {.name = "reference",
+                                         .quantize_rows = reference::quantize_rows,
+                                         .matmul = reference::matmul,
+                                         .expert_mlp = reference::expert_mlp,
+                                         .embed_rows = reference::embed_rows,
+                                         .rms_norm = reference::rms_norm,
+                                         .qk_norm_rope = reference::qk_norm_rope,
+                                         .attention = reference::attention,
+                                         .conv_silu = reference::conv_silu,
+                                         .delta_net = reference::delta_net,
+                                         .gated_norm = reference::gated_norm,
+                                         .router_topk = reference::router_topk,
+                                         .silu_mul = reference::silu_mul,
+                                         .sigmoid_mul = reference::sigmoid_mul,
+                                         .add_scaled = reference::add_scaled};
+
+constexpr KernelTable kAvx2Table = {.name = "avx2",
+                                    .quantize_rows = cpu::quantize_rows,
+                                    .matmul = cpu::matmul,
+                                    .expert_mlp = cpu::expert_mlp,
+                                    .embed_rows = cpu::embed_rows,
+                                    .rms_norm = cpu::rms_norm,
+                                    .qk_norm_rope = cpu::qk_norm_rope,
+                                    .attention = cpu::attention,
+                                    .conv_silu = cpu::conv_silu,
+                                    .delta_net = cpu::delta_net,
+                                    .gated_norm = cpu::gated_norm,
+                                    .router_topk = cpu::router_topk,
+                                    .silu_mul = cpu::silu_mul,
+                                    .sigmoid_mul = cpu::sigmoid_mul,
+                                    .add_scaled = cpu::add_scaled};
+
+bool has_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("f16c");
+}
+
+const KernelTable& select_cpu() {
+  const std::optional<std::string> forced = forced_isa();
+  if (forced == "reference") return kReferenceTable;
+  if (has_avx2()) return kAvx2Table;
+  if (forced == "avx2")
+    throw Error(ExitCode::kUsage, "SHOAL_FORCE_ISA=avx2: this machine has no AVX2");
+  return kReferenceTable;
+}
+
+}  // namespace
+
+const KernelTable& select_kernels(Backend backend) {
+  switch (backend) {
+    case Backend::kReference:
+      return kReferenceTable;
+    case Backend::kCpu:
+      return select_cpu();
+    case Backend::kCuda:
+      break;
+  }
+  throw Error(ExitCode::kUsage, "this build has no CUDA kernels");
+}
+
+}  // namespace shoal::kernels
