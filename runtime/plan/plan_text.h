@@ -1,0 +1,18 @@
+// The text form of plans: one line a plan, for logs, scripts (`shoal-engine replay`) and tests.
+//   step 7 epoch 1 cap 64 | admit 3 home 0 slot 2 prompt 19 temp 0 seed 0 | run 3 start 0
+//   tokens 8193,2608 blocks 4,5 sample | release 2
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "runtime/plan/step_plan.h"
+
+namespace shoal::plan {
+
+std::string to_text(const StepPlan& plan);
+
+// The inverse of to_text; empty, with `error` naming the word, when the line is not a plan.
+std::optional<StepPlan> parse_plan(std::string_view line, std::string& error);
+
+}  // namespace shoal::plan

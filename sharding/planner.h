@@ -1,0 +1,35 @@
+// From headers and a cluster to a ShardPlan, or a refusal in words. Pure.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "loader/format/model_config.h"
+#include "sharding/shard_plan.h"
+
+namespace shoal::sharding {
+
+struct ClusterSpec {
+  std::vector<int> ep_per_stage = {1};
+  Backend backend = Backend::kCpu;
+  int64_t context = 0;            // -c; 0: the model's context_length
+  int max_sequences = 8;          // -np
+  int max_batch_tokens = 512;
+  std::optional<uint64_t> memory_per_rank;  // bytes; empty: not checked
+};
+
+struct Refusal {
+  std::string reason;   // one line: what does not fit or is not allowed, and what would
+  bool usage = false;   // true: the request is contradictory (exit 2); false: does not fit (exit 5)
+};
+
+// Refuses: more ranks in a stage than experts, more stages than layers, context beyond the model's,
+// memory. Layers are spread as evenly as they go, the first stages take the remainder. The
+// embedding belongs to the first stage, output_norm and lm_head to the last.
+std::variant<ShardPlan, Refusal> plan_shards(const loader::TensorDirectory& directory,
+                                             const loader::ModelConfig& config,
+                                             const ClusterSpec& cluster);
+
+}  // namespace shoal::sharding
