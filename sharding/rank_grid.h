@@ -1,6 +1,7 @@
 // Which rank sits where: pipeline stages, each with its own expert-parallel width.
 //   widths {3, 2}: ranks 0 1 2 are stage 0, ranks 3 4 are stage 1.
 #pragma once
+#include <cstddef>
 #include <vector>
 
 namespace shoal::sharding {
