@@ -1,0 +1,99 @@
+// What a client asked for, after its text was rendered and tokenised, and what it gets back.
+// Shared by the gRPC door, the HTTP door and the commands that run in-process.
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "runtime/base/deadline.h"
+#include "runtime/plan/step_plan.h"
+
+namespace shoal::coordinator {
+
+struct StopRules {
+  std::vector<std::string> strings;  // output is cut exactly before the first match
+  std::vector<int32_t> token_ids;
+  bool ignore_eos = false;
+};
+
+struct GenerationRequest {
+  std::string request_id;            // empty: the coordinator makes one
+  std::string model;                 // any name is accepted while one model is served
+  std::vector<int32_t> prompt_ids;
+  plan::SamplingParams sampling;
+  int64_t max_tokens = 0;            // 0: up to the context
+  StopRules stop;
+  plan::Score score = plan::Score::kNone;  // kChunk, kFullLogits: score the prompt, see score_start
+  int64_t score_start = 0;
+  Deadline deadline = Deadline::never();
+};
+
+enum class FinishReason : uint8_t {
+  kStopToken, kStopSequence, kMaxTokens, kContextFull, kCancelled, kTimeLimit
+};
+const char* finish_reason_name(FinishReason reason);  // "stop", "length", "cancelled", ... as OpenAI
+
+struct Usage {
+  int64_t prompt_tokens = 0, completion_tokens = 0;
+};
+
+struct Timings {
+  std::chrono::nanoseconds queue{0}, prefill{0}, first_token{0}, decode{0}, total{0};
+  double prefill_tps = 0, decode_tps = 0;
+};
+
+struct Accepted {
+  std::string request_id;
+  int64_t prompt_tokens = 0;
+  int queue_position = 0;            // 0: runs at once
+  uint64_t seed = 0;
+};
+
+struct Delta {
+  std::string text;                  // whole UTF-8 characters
+  std::vector<int32_t> token_ids;    // includes the stop token that ended the text
+  std::vector<float> logprobs;
+};
+
+struct Finished {
+  FinishReason reason = FinishReason::kMaxTokens;
+  std::string matched_stop;
+  Usage usage;
+  Timings timings;
+};
+
+// Why a request was refused or failed. Mapped once to a gRPC status and to an HTTP code.
+enum class FailureCode : uint8_t {
+  kInvalidArgument, kNotFound, kAlreadyExists, kResourceExhausted, kUnavailable, kUnimplemented,
+  kDeadlineExceeded, kCancelled, kInternal, kDataLoss
+};
+
+struct FieldViolation {
+  std::string field, description;    // "sampling.temperature", "-1 is outside 0..100"
+};
+
+struct Failure {
+  FailureCode code = FailureCode::kInternal;
+  std::string message;               // one line, no paths, no host names
+  std::string reason;                // ErrorInfo: CONTEXT_LENGTH_EXCEEDED, MODEL_LOADING, RANK_LOST...
+  std::map<std::string, std::string> metadata;
+  std::vector<FieldViolation> violations;
+  std::chrono::milliseconds retry_after{0};  // > 0: RetryInfo
+};
+
+// Receives one stream's events in order, on the coordinator's thread: must not block. After
+// finished() or failed() nothing follows.
+class StreamSink {
+ public:
+  virtual ~StreamSink() = default;
+  virtual void accepted(const Accepted&) {}
+  virtual void delta(Delta) {}
+  virtual void scored(std::vector<plan::TokenScore>) {}
+  virtual void finished(const Finished&) = 0;
+  virtual void failed(const Failure&) = 0;
+};
+
+}  // namespace shoal::coordinator
