@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <iterator>
 #include <type_traits>
+#include <utility>
 
 #include "runtime/base/printable.h"
 
