@@ -1,3 +1,10 @@
 set(SHOAL_MATMUL_SOURCES
   select_kernels.cpp
+  quant/codebook_blocks.cpp
+  quant/codebooks.cpp
+  quant/decode_row.cpp
+  quant/fp4_blocks.cpp
+  quant/integer_row.cpp
+  quant/k_blocks.cpp
+  quant/simple_blocks.cpp
 )

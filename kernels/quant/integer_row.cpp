@@ -1,0 +1,51 @@
+#include "kernels/quant/integer_row.h"
+
+#include <array>
+
+#include "kernels/quant/block_unpack.h"
+#include "runtime/base/check.h"
+
+namespace shoal::kernels {
+namespace {
+
+struct Entry {
+  DType dtype;
+  IntegerForm form;
+  UnpackRow unpack;
+};
+
+constexpr std::array kEntries = {
+    Entry{DType::kQ8_0, {32, false}, unpack_q8_0},
+    Entry{DType::kQ4_K, {32, true}, unpack_q4_k},
+    Entry{DType::kQ5_K, {32, true}, unpack_q5_k},
+    Entry{DType::kQ6_K, {16, false}, unpack_q6_k},
+    Entry{DType::kIQ3_XXS, {32, false}, unpack_iq3_xxs},
+    Entry{DType::kIQ4_XS, {32, false}, unpack_iq4_xs},
+    Entry{DType::kMXFP4, {32, false}, unpack_mxfp4},
+};
+
+const Entry* find_entry(DType dtype) {
+  for (const Entry& entry : kEntries)
+    if (entry.dtype == dtype) return &entry;
+  return nullptr;
+}
+
+const Entry& checked_entry(DType dtype) {
+  const Entry* entry = find_entry(dtype);
+  SHOAL_ASSERT(entry != nullptr, "no integer form for {}", dtype_name(dtype));
+  return *entry;
+}
+
+}  // namespace
+
+bool has_integer_form(DType dtype) { return find_entry(dtype) != nullptr; }
+
+IntegerForm integer_form(DType dtype) { return checked_entry(dtype).form; }
+
+void unpack_row(DType dtype, const std::byte* row, int64_t cols, const IntegerRow& out) {
+  SHOAL_ASSERT(
+      cols % dtype_traits(dtype).block_elements == 0, "{} columns of {}", cols, dtype_name(dtype));
+  checked_entry(dtype).unpack(row, cols, out);
+}
+
+}  // namespace shoal::kernels
