@@ -1,0 +1,207 @@
+#include "sharding/planner.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "runtime/base/printable.h"
+#include "sharding/memory_estimate.h"
+
+namespace shoal::sharding {
+namespace {
+
+using loader::ByteRange;
+using loader::ModelConfig;
+using loader::TensorClass;
+using loader::TensorDirectory;
+using loader::TensorInfo;
+
+std::optional<Refusal> refuse_usage(std::string reason) { return Refusal{std::move(reason), true}; }
+
+std::optional<Refusal> check_request(const ModelConfig& config, const ClusterSpec& cluster) {
+  const auto& widths = cluster.ep_per_stage;
+  if (widths.empty()) return refuse_usage("no pipeline stage: at least one is needed");
+  if (static_cast<int64_t>(widths.size()) > config.num_layers)
+    return refuse_usage(fmt::format("{} pipeline stages for {} layers: use at most {}",
+                                    widths.size(),
+                                    config.num_layers,
+                                    config.num_layers));
+  for (size_t stage = 0; stage < widths.size(); ++stage) {
+    if (widths[stage] < 1)
+      return refuse_usage(
+          fmt::format("stage {} has {} ranks: at least 1 is needed", stage, widths[stage]));
+    if (widths[stage] > config.num_experts)
+      return refuse_usage(
+          fmt::format("stage {} has {} ranks for {} experts: use at most {} ranks in a stage",
+                      stage,
+                      widths[stage],
+                      config.num_experts,
+                      config.num_experts));
+  }
+  if (cluster.context < 0 || cluster.context > config.context_length)
+    return refuse_usage(fmt::format(
+        "context of {} tokens: the model allows 1 to {}", cluster.context, config.context_length));
+  if (cluster.max_sequences < 1)
+    return refuse_usage(fmt::format("{} sequences: at least 1 is needed", cluster.max_sequences));
+  if (cluster.max_batch_tokens < 1)
+    return refuse_usage(
+        fmt::format("{} tokens in a step: at least 1 is needed", cluster.max_batch_tokens));
+  return std::nullopt;
+}
+
+std::vector<int> spread_layers(int num_layers, int num_stages) {
+  std::vector<int> first = {0};
+  for (int stage = 0; stage < num_stages; ++stage)
+    first.push_back(first.back() + num_layers / num_stages + (stage < num_layers % num_stages));
+  return first;
+}
+
+// Whether a tensor that belongs to no layer is used by a stage.
+bool stage_uses(const ModelConfig& config, const TensorInfo& tensor, int stage, int num_stages) {
+  const bool first = stage == 0, last = stage == num_stages - 1;
+  if (tensor.name == "token_embd.weight") return first || (last && config.tied_embeddings);
+  if (tensor.name == "output.weight" || tensor.name == "output_norm.weight") return last;
+  return false;
+}
+
+void add_slice(RankShare& share, const TensorInfo& tensor, const TensorSlice& slice) {
+  const uint64_t bytes = loader::outer_range(tensor, slice.outer_begin, slice.outer_end).bytes;
+  share.weight_bytes += bytes;
+  if (loader::tensor_class(tensor) == TensorClass::kRoutedExpert) share.expert_bytes += bytes;
+  share.slices.push_back(slice);
+}
+
+// One slice for every run of neighbouring experts.
+void add_expert_slices(RankShare& share,
+                       const TensorInfo& tensor,
+                       TensorSlice slice,
+                       std::span<const int> experts) {
+  for (size_t begin = 0; begin < experts.size();) {
+    size_t end = begin + 1;
+    while (end < experts.size() && experts[end] == experts[end - 1] + 1) ++end;
+    slice.outer_begin = experts[begin];
+    slice.outer_end = experts[end - 1] + 1;
+    add_slice(share, tensor, slice);
+    begin = end;
+  }
+}
+
+std::optional<Refusal> check_expert_tensors(const TensorDirectory& directory,
+                                            const ModelConfig& config) {
+  for (const TensorInfo& tensor : directory.tensors())
+    if (loader::tensor_class(tensor) == TensorClass::kRoutedExpert &&
+        tensor.outer() != config.num_experts)
+      return Refusal{fmt::format("tensor {} holds {} experts where the model has {}",
+                                 printable(tensor.name),
+                                 tensor.outer(),
+                                 config.num_experts)};
+  return std::nullopt;
+}
+
+RankShare weights_of(const TensorDirectory& directory,
+                     const ModelConfig& config,
+                     const ShardPlan& plan,
+                     RankGrid::Place place,
+                     Backend backend) {
+  RankShare share;
+  const auto stage = static_cast<size_t>(place.stage);
+  for (size_t i = 0; i < directory.tensors().size(); ++i) {
+    const TensorInfo& tensor = directory.tensors()[i];
+    const TensorSlice whole{static_cast<int>(i), 0, tensor.outer(), backend};
+    const int layer = loader::tensor_layer(tensor);
+    if (layer < 0) {
+      if (stage_uses(config, tensor, place.stage, plan.grid.num_stages()))
+        add_slice(share, tensor, whole);
+      continue;
+    }
+    if (layer < plan.first_layer[stage] || layer >= plan.first_layer[stage + 1]) continue;
+    if (loader::tensor_class(tensor) == TensorClass::kRoutedExpert)
+      add_expert_slices(share, tensor, whole, plan.experts[stage].experts(place.ep_rank));
+    else
+      add_slice(share, tensor, whole);
+  }
+  return share;
+}
+
+// Memory of a rank without its KV blocks, and one block of it.
+struct Footprint {
+  uint64_t fixed = 0;
+  uint64_t block = 0;
+};
+
+Footprint footprint(const RankShare& share, uint64_t block_bytes) {
+  return {share.weight_bytes + share.state_bytes + share.scratch_bytes, block_bytes};
+}
+
+std::string too_small(int rank, uint64_t needed, uint64_t have, int64_t context) {
+  return fmt::format(
+      "rank {} needs {} for its weights and one sequence of {} tokens, and may use {}: use more "
+      "ranks, a smaller -c or -np, or a smaller quantisation",
+      rank,
+      human_bytes(needed),
+      context,
+      human_bytes(have));
+}
+
+}  // namespace
+
+std::variant<ShardPlan, Refusal> plan_shards(const TensorDirectory& directory,
+                                             const ModelConfig& config,
+                                             const ClusterSpec& cluster) {
+  if (auto refusal = check_request(config, cluster)) return *refusal;
+  if (auto refusal = check_expert_tensors(directory, config)) return *refusal;
+
+  ShardPlan plan;
+  plan.grid = RankGrid(cluster.ep_per_stage);
+  plan.first_layer = spread_layers(config.num_layers, plan.grid.num_stages());
+  for (int stage = 0; stage < plan.grid.num_stages(); ++stage)
+    plan.experts.push_back(ExpertPlacement::contiguous(config.num_experts, plan.grid.ep(stage)));
+  plan.max_context = cluster.context > 0 ? cluster.context : config.context_length;
+  plan.max_batch_tokens = cluster.max_batch_tokens;
+  plan.num_slots = cluster.max_sequences;
+
+  std::vector<Footprint> footprints;
+  for (int rank = 0; rank < plan.grid.world_size(); ++rank) {
+    const RankGrid::Place place = plan.grid.place(rank);
+    const auto stage = static_cast<size_t>(place.stage);
+    const LayerRange layers{plan.first_layer[stage], plan.first_layer[stage + 1]};
+    RankShare share = weights_of(directory, config, plan, place, cluster.backend);
+    share.state_bytes = state_slot_bytes(config, layers) * static_cast<uint64_t>(plan.num_slots);
+    share.scratch_bytes = scratch_bytes(
+        config,
+        {.ep = plan.grid.ep(place.stage),
+         .num_local_experts = static_cast<int>(plan.experts[stage].experts(place.ep_rank).size()),
+         .max_batch_tokens = plan.max_batch_tokens,
+         .max_sequences = cluster.max_sequences,
+         .last_stage = place.stage == plan.grid.num_stages() - 1});
+    footprints.push_back(
+        footprint(share, kv_block_bytes(config, layers, plan.block_size, cluster.backend)));
+    plan.ranks.push_back(std::move(share));
+  }
+
+  // Sequences spread over the home groups, so each pool holds its part of them at full length.
+  const int64_t blocks_per_sequence = (plan.max_context - 1) / plan.block_size + 1;
+  const int groups = plan.grid.num_home_groups();
+  const int64_t sequences = (cluster.max_sequences + groups - 1) / groups;
+  int64_t num_blocks = std::numeric_limits<int32_t>::max();
+  if (blocks_per_sequence <= num_blocks / sequences) num_blocks = sequences * blocks_per_sequence;
+  if (cluster.memory_per_rank) {
+    const uint64_t have = *cluster.memory_per_rank;
+    for (size_t rank = 0; rank < footprints.size(); ++rank) {
+      const auto [fixed, block] = footprints[rank];
+      const uint64_t needed = fixed + block * static_cast<uint64_t>(blocks_per_sequence);
+      if (needed > have)
+        return Refusal{too_small(static_cast<int>(rank), needed, have, plan.max_context)};
+      if (block > 0)
+        num_blocks = std::min(num_blocks, static_cast<int64_t>((have - fixed) / block));
+    }
+  }
+  plan.num_blocks = static_cast<int>(num_blocks);
+  for (size_t rank = 0; rank < footprints.size(); ++rank)
+    plan.ranks[rank].kv_bytes = footprints[rank].block * static_cast<uint64_t>(num_blocks);
+  return plan;
+}
+
+}  // namespace shoal::sharding
