@@ -1,0 +1,47 @@
+// A rank's link to the coordinator: one gRPC stream that the rank opens. Its own threads read,
+// write and beat the heart; the step loop only meets two bounded queues. Insecure credentials, so
+// only Unix sockets and loopback addresses are accepted.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "runtime/base/deadline.h"
+#include "runtime/control/plan_source.h"
+
+namespace shoal::control {
+
+// Most bytes of one frame: a row of log-probabilities per scored position fits many times over.
+inline constexpr int kMaxFrameBytes = 64 << 20;
+inline constexpr std::chrono::milliseconds kHeartbeatInterval{100};
+
+class GrpcPlanSource final : public PlanSource {
+ public:
+  // address: "unix:/path", "127.0.0.1:port", "localhost:port" or "[::1]:port". Throws
+  // Error(kStartup) when nobody answers until the deadline, Error(kUsage) for other addresses.
+  GrpcPlanSource(const std::string& address, Deadline connect_deadline);
+  // Waits at most a second for reports that are still queued.
+  ~GrpcPlanSource() override;
+  GrpcPlanSource(const GrpcPlanSource&) = delete;
+  GrpcPlanSource& operator=(const GrpcPlanSource&) = delete;
+
+  // Heartbeats that nobody has fetched yet collapse into one. After the link closed: what had come
+  // before, then Leave{"the coordinator closed the link"} for ever. One thread calls it.
+  std::optional<ToWorker> next(Deadline deadline) override;
+
+  // Queued. The first must be a Hello; heartbeats start after it, with the epoch that it names and
+  // the last step of the StepResults that followed. Dropped once the link is closed.
+  void report(ToCoordinator message) override;
+
+  // For a loop that makes progress without a result (a rank that is not the sampler).
+  void set_last_step(plan::StepId step);
+
+  // True when all reports so far were handed to the socket. For a rank about to _exit.
+  bool flush(Deadline deadline);
+
+ private:
+  struct Link;
+  std::unique_ptr<Link> link_;
+};
+
+}  // namespace shoal::control
