@@ -22,6 +22,7 @@ struct TensorInfo {
   int shard = 0;        // 0-based, split.no
   uint64_t offset = 0;  // from the start of the shard's FILE
   uint64_t bytes = 0;
+  uint64_t header_byte = 0;  // where the shard's header describes it: the place error texts name
 
   int64_t elements() const { return ne[0] * ne[1] * ne[2] * ne[3]; }
   // The outermost dimension that may be cut: experts of a 3-D tensor, rows of a 2-D one.
@@ -40,9 +41,9 @@ ByteRange outer_range(const TensorInfo& tensor, int64_t begin, int64_t end);
 
 struct ShardFile {
   std::string path;
-  uint64_t bytes = 0;          // size of the file
-  uint64_t data_offset = 0;    // where tensor data starts; equals bytes when there is none
-  uint64_t header_hash = 0;    // of bytes [0, data_offset): ranks compare it at the handshake
+  uint64_t bytes = 0;        // size of the file
+  uint64_t data_offset = 0;  // where tensor data starts; equals bytes when there is none
+  uint64_t header_hash = 0;  // of everything before the padding: ranks compare it at the handshake
 };
 
 class TensorDirectory {

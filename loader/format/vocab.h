@@ -8,6 +8,8 @@
 
 namespace shoal::loader {
 
+class Metadata;
+
 // tokenizer.ggml.token_type
 enum class TokenType : int32_t {
   kNormal = 1,
@@ -27,8 +29,8 @@ struct RecommendedSampling {
 };
 
 struct Vocab {
-  std::string model;  // "gpt2"
-  std::string pre;    // pre-tokenizer, "qwen35"
+  std::string model;                // "gpt2"
+  std::string pre;                  // pre-tokenizer, "qwen35"
   std::vector<std::string> tokens;  // GPT-2 printable alphabet; special tokens as plain text
   std::vector<TokenType> types;     // one per token
   std::vector<std::string> merges;  // "left right", best rank first
@@ -39,5 +41,12 @@ struct Vocab {
   std::string chat_template;  // empty where the file has none
   RecommendedSampling sampling;
 };
+
+// Any architecture whose tokenizer is byte-level BPE ("gpt2") with the qwen35 splitting rules.
+// Throws ModelFileError.
+Vocab parse_vocab(const Metadata& metadata);
+
+// The template alone, for models whose tokenizer is none of ours. Empty where the file has none.
+std::string parse_chat_template(const Metadata& metadata);
 
 }  // namespace shoal::loader
