@@ -18,17 +18,17 @@ namespace shoal::coordinator {
 
 struct CoordinatorConfig {
   sharding::ShardPlan plan;
-  int max_sequences = 8;             // run at once
-  int max_queue = 64;                // wait behind them
-  int max_batch_tokens = 512;        // per rank and step
-  int num_threads = 0;               // per rank; 0: by the rank
+  int max_sequences = 8;       // run at once
+  int max_queue = 64;          // wait behind them
+  int max_batch_tokens = 512;  // per rank and step
+  int num_threads = 0;         // per rank; 0: by the rank
   std::string job_token;
   std::string build;
-  std::string journal_path;          // empty: no journal
+  std::string journal_path;  // empty: no journal
   bool journal_fsync = false;
   std::chrono::milliseconds startup_timeout{60'000};
   std::chrono::milliseconds heartbeat_timeout{2'000};
-  int restart_budget = 5;            // jobs started anew within restart_window; 0: none (private)
+  int restart_budget = 5;  // jobs started anew within restart_window; 0: none (private)
   std::chrono::milliseconds restart_window{60'000};
 };
 
@@ -53,8 +53,8 @@ struct ClusterStatus {
   std::vector<RankStatus> ranks;
   int running = 0, waiting = 0, blocks_used = 0, blocks_total = 0;
   uint64_t tokens_generated = 0, prompt_tokens = 0, requests_finished = 0, requests_failed = 0;
-  int exit_code = 0;                 // kFailed: what the program should exit with
-  std::string message;               // kFailed: the one line
+  int exit_code = 0;    // kFailed: what the program should exit with
+  std::string message;  // kFailed: the one line
 };
 
 // The workers' job that should run now.
@@ -69,7 +69,7 @@ class Coordinator final : public RankLinkEvents {
   Coordinator(CoordinatorConfig config, std::shared_ptr<const ServedModel> model);
   ~Coordinator() override;
 
-  void start(RankLinks& links);      // starts the thread; asks for the first job
+  void start(RankLinks& links);  // starts the thread; asks for the first job
 
   // Refusal, or nothing: then `sink` gets the stream's events.
   std::optional<Failure> submit(GenerationRequest request, std::shared_ptr<StreamSink> sink);
@@ -83,7 +83,7 @@ class Coordinator final : public RankLinkEvents {
   void on_phase(std::function<void(Phase)> callback);
 
   // For the supervising main thread.
-  std::optional<JobRequest> next_job(Deadline deadline);   // a job to start; empty at the deadline
+  std::optional<JobRequest> next_job(Deadline deadline);  // a job to start; empty at the deadline
   void job_ended(plan::Epoch epoch, const std::string& how);  // the launcher's child is gone
   // Refuses new requests, lets running ones finish until the deadline, then ends ranks and thread.
   void drain(Deadline deadline);

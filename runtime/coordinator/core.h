@@ -1,0 +1,111 @@
+// The inside of the Coordinator: one thread that owns scheduler, membership, streams and journal,
+// and the queue of events that everybody else fills.
+#pragma once
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <variant>
+
+#include "runtime/coordinator/coordinator.h"
+#include "runtime/coordinator/journal.h"
+#include "runtime/coordinator/membership.h"
+#include "runtime/coordinator/stream.h"
+#include "runtime/scheduler/scheduler.h"
+
+namespace shoal::coordinator {
+
+struct Coordinator::Core {
+  // What other threads tell the loop.
+  struct Submitted {
+    std::unique_ptr<Stream> stream;
+  };
+  struct Cancelled {
+    std::string request_id;
+  };
+  struct Arrived {
+    LinkId link;
+    control::ToCoordinator message;
+  };
+  struct Closed {
+    LinkId link;
+  };
+  struct JobEnded {
+    plan::Epoch epoch;
+    std::string how;
+  };
+  using Event = std::variant<Submitted, Cancelled, Arrived, Closed, JobEnded>;
+
+  Core(const CoordinatorConfig& config, const ServedModel& model);
+
+  // Any thread.
+  std::optional<Failure> submit(GenerationRequest request, std::shared_ptr<StreamSink> sink);
+  bool cancel(const std::string& request_id);
+  void push(Event event);
+  ClusterStatus status() const;
+  std::optional<JobRequest> next_job(Deadline deadline);
+  void drain(Deadline deadline);
+
+  // The loop's thread.
+  void loop();
+  void handle(Submitted event);
+  void handle(Cancelled event);
+  void handle(Arrived event);
+  void handle(Closed event);
+  void handle(JobEnded event);
+  void hello(LinkId link, const control::Hello& hello);
+  void step_result(const plan::StepResult& result);
+  void deliver(Stream& stream, const plan::TokenScore& score);
+  void start_epoch();
+  void lost(const LostRank& rank);
+  void give_up(ExitCode code, const std::string& message);
+  void set_phase(Phase phase);
+  void admit_waiting();
+  void send_plans();
+  void check_time();
+  void end_stream(plan::SequenceId id, FinishReason reason);
+  void fail_stream(plan::SequenceId id, const Failure& failure);
+  void fail_running(const Failure& failure);
+  void forget(plan::SequenceId id, std::string_view reason);
+  void leave_all(const std::string& reason);
+  bool drained() const;
+
+  const CoordinatorConfig& config;
+  const ServedModel& model;
+  RankLinks* links = nullptr;
+
+  // Guarded by queue_mutex.
+  mutable std::mutex queue_mutex;
+  std::condition_variable queue_changed;  // events, drain, stop
+  std::condition_variable job_wanted;
+  std::condition_variable stopped;
+  std::deque<Event> events;
+  std::set<std::string> live_ids;  // accepted and not ended
+  std::optional<JobRequest> wanted_job;
+  std::optional<Deadline> drain_by;
+  Phase phase = Phase::kStarting;
+  plan::SequenceId next_id = 1;
+  bool stop = false;
+  double seconds_per_request = 1;  // moving average, for RetryInfo
+
+  // Guarded by state_mutex, which the loop holds while it works; status() reads under it.
+  mutable std::mutex state_mutex;
+  Membership membership;
+  std::unique_ptr<scheduler::Scheduler> scheduler;
+  std::optional<Journal> journal;
+  std::map<plan::SequenceId, std::unique_ptr<Stream>> running;
+  std::deque<std::unique_ptr<Stream>> waiting;
+  std::map<plan::StepId, int> results_due;  // ranks that have not reported a step yet
+  std::vector<plan::RankStats> rank_stats;
+  std::deque<TimePoint> restarts;
+  std::optional<ExitCode> failed_with;
+  ClusterStatus totals;  // counters and message only
+  std::function<void(Phase)> phase_changed;
+  plan::StepId last_step = 0;
+
+  std::thread thread;
+};
+
+}  // namespace shoal::coordinator

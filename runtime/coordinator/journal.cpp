@@ -1,0 +1,56 @@
+#include "runtime/coordinator/journal.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "runtime/base/error.h"
+#include "runtime/base/log.h"
+#include "runtime/base/printable.h"
+
+namespace shoal::coordinator {
+
+Journal::Journal(const std::string& path, bool fsync) : fsync_(fsync) {
+  file_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (file_ < 0) throw_errno(ExitCode::kUsage, fmt::format("journal {}", printable(path, 256)));
+}
+
+Journal::~Journal() {
+  if (file_ >= 0) ::close(file_);
+}
+
+void Journal::append(std::string_view line) {
+  if (file_ < 0) return;
+  const ssize_t written = ::write(file_, line.data(), line.size());
+  if (written == static_cast<ssize_t>(line.size()) && (!fsync_ || ::fdatasync(file_) == 0)) return;
+  log::warn("journal off, serving goes on: {}", std::strerror(errno));
+  ::close(file_);
+  file_ = -1;
+}
+
+void Journal::open_sequence(plan::SequenceId id,
+                            std::string_view request_id,
+                            std::span<const int32_t> prompt,
+                            uint64_t seed) {
+  if (file_ < 0) return;
+  append(fmt::format(
+      "open {} {} prompt {} seed {}\n", id, printable(request_id), fmt::join(prompt, ","), seed));
+}
+
+void Journal::step(plan::StepId step, plan::Epoch epoch, std::span<const JournalToken> tokens) {
+  if (file_ < 0 || tokens.empty()) return;
+  std::string line = fmt::format("step {} epoch {} |", step, epoch);
+  for (const JournalToken& token : tokens)
+    line += fmt::format(" {}:{}={}", token.sequence, token.index, token.token);
+  append(line + "\n");
+}
+
+void Journal::close_sequence(plan::SequenceId id, std::string_view reason) {
+  if (file_ < 0) return;
+  append(fmt::format("close {} {}\n", id, reason));
+}
+
+}  // namespace shoal::coordinator

@@ -1,0 +1,90 @@
+#include "runtime/coordinator/stream.h"
+
+#include <algorithm>
+
+namespace shoal::coordinator {
+
+const char* finish_reason_name(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kStopToken:
+    case FinishReason::kStopSequence:
+      return "stop";
+    case FinishReason::kMaxTokens:
+    case FinishReason::kContextFull:
+      return "length";
+    case FinishReason::kCancelled:
+      return "cancelled";
+    case FinishReason::kTimeLimit:
+      return "time_limit";
+  }
+  return "?";
+}
+
+Stream::Stream(plan::SequenceId id,
+               GenerationRequest request,
+               std::shared_ptr<StreamSink> sink,
+               const text::Tokenizer& tokenizer)
+    : id_(id),
+      request_(std::move(request)),
+      sink_(std::move(sink)),
+      tokenizer_(tokenizer),
+      detokenizer_(tokenizer),
+      stops_(request_.stop.strings),
+      submitted_(std::chrono::steady_clock::now()) {}
+
+bool Stream::is_stop_token(int32_t token) const {
+  if (!request_.stop.ignore_eos && tokenizer_.is_end(token)) return true;
+  const auto& ids = request_.stop.token_ids;
+  return std::find(ids.begin(), ids.end(), token) != ids.end();
+}
+
+Stream::Step Stream::take(int32_t token, float logprob, TimePoint now) {
+  Step step;
+  if (num_tokens_ == 0) prefilled_ = now;
+  last_token_ = now;
+  ++num_tokens_;
+  step.delta.token_ids = {token};
+  step.delta.logprobs = {logprob};
+  if (is_stop_token(token)) {
+    step.finished = FinishReason::kStopToken;
+    matched_stop_ = tokenizer_.piece(token);
+  } else {
+    step.delta.text = stops_.push(detokenizer_.push(token));
+    if (stops_.matched()) {
+      step.finished = FinishReason::kStopSequence;
+      matched_stop_ = request_.stop.strings[*stops_.matched()];
+    } else if (num_tokens_ >= request_.max_tokens) {
+      step.finished = at_limit_;
+    }
+  }
+  if (step.finished && *step.finished != FinishReason::kStopSequence) {
+    // A stop string that the last held-back character completes still counts.
+    step.delta.text += stops_.push(detokenizer_.flush());
+    step.delta.text += stops_.flush();
+  }
+  return step;
+}
+
+Finished Stream::finish(FinishReason reason, TimePoint now) const {
+  Finished out;
+  out.reason = reason;
+  out.matched_stop = matched_stop_;
+  out.usage = {static_cast<int64_t>(request_.prompt_ids.size()), num_tokens_};
+  const TimePoint admitted = was_admitted() ? admitted_ : now;
+  const TimePoint prefilled = prefilled_ != TimePoint{} ? prefilled_ : now;
+  out.timings.queue = admitted - submitted_;
+  out.timings.prefill = prefilled - admitted;
+  out.timings.first_token = prefilled - submitted_;
+  out.timings.decode = num_tokens_ > 0 ? last_token_ - prefilled : std::chrono::nanoseconds(0);
+  out.timings.total = now - submitted_;
+  const auto per_second = [](int64_t count, std::chrono::nanoseconds time) {
+    return time.count() > 0 ? static_cast<double>(count) * 1e9 / static_cast<double>(time.count())
+                            : 0.0;
+  };
+  out.timings.prefill_tps = per_second(out.usage.prompt_tokens, out.timings.prefill);
+  // The first token belongs to the prefill.
+  out.timings.decode_tps = per_second(num_tokens_ - 1, out.timings.decode);
+  return out;
+}
+
+}  // namespace shoal::coordinator
