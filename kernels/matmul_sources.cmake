@@ -1,5 +1,7 @@
 set(SHOAL_MATMUL_SOURCES
   select_kernels.cpp
+  ops/expert_mlp.cpp
+  ops/matmul.cpp
   quant/codebook_blocks.cpp
   quant/codebooks.cpp
   quant/decode_row.cpp
@@ -7,4 +9,19 @@ set(SHOAL_MATMUL_SOURCES
   quant/integer_row.cpp
   quant/k_blocks.cpp
   quant/simple_blocks.cpp
+  reference/embed_rows.cpp
+  reference/expert_mlp.cpp
+  reference/matmul.cpp
+  reference/quantize_rows.cpp
+  reference/row_dot.cpp
+  cpu/dot_rows_avx2.cpp
+  cpu/embed_rows.cpp
+  cpu/expert_mlp_avx2.cpp
+  cpu/float_rows_avx2.cpp
+  cpu/matmul.cpp
+  cpu/quantize_rows_avx2.cpp
+  cpu/row_product.cpp
+  cpu/row_tiles_avx2.cpp
+  cpu/thread_scratch.cpp
+  cpu/weight_tile_avx2.cpp
 )

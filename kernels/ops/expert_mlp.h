@@ -16,14 +16,38 @@ struct ExpertWeights {
 };
 
 struct ExpertMlpParams {
-  std::span<const ExpertWeights> experts;        // one per local expert
-  std::span<const int32_t> tokens_per_expert;    // same length; sums to input.rows
-  ActivationRows input;                          // [n, hidden]
-  TensorView output;                             // [n, hidden] f32
+  std::span<const ExpertWeights> experts;      // one per local expert
+  std::span<const int32_t> tokens_per_expert;  // same length; sums to input.rows
+  ActivationRows input;                        // [n, hidden]
+  TensorView output;                           // [n, hidden] f32
   // Scratch comes from Exec::workspace: at least expert_mlp_workspace(n, intermediate) bytes.
 };
 
 // Same for every backend.
 size_t expert_mlp_workspace(int64_t rows, int64_t intermediate);
+
+// One expert that got rows in this call.
+struct ActiveExpert {
+  int32_t local_expert_idx;
+  int32_t num_rows;
+  int64_t first_row;
+};
+
+// That workspace, carved up. Either `inner` (float down) or the other three are in use.
+struct ExpertScratch {
+  float* inner;          // [n, intermediate] SiLU(gate) * up
+  int8_t* values;        // [n, intermediate], and
+  float* scales;         // [n, intermediate / 32]
+  float* sums;           // [n, intermediate / 32] the same rows as int8 activations
+  ActiveExpert* active;  // [n] at most: every active expert has a row
+};
+
+// Asserts that the workspace is large enough.
+ExpertScratch carve_expert_scratch(std::span<std::byte> workspace,
+                                   int64_t rows,
+                                   int64_t intermediate);
+
+// Asserts the shapes, fills `active` and returns how many there are.
+int64_t list_active_experts(const ExpertMlpParams& params, ActiveExpert* active);
 
 }  // namespace shoal::kernels

@@ -29,36 +29,41 @@ inline constexpr int64_t kActivationBlock = 32;
 struct ActivationRows {
   ActivationFormat format = ActivationFormat::kF32;
   int64_t rows = 0;
-  int64_t cols = 0;                // a multiple of 32 unless kF32
-  const void* values = nullptr;    // [rows, cols] float, int16 or int8
-  const float* scales = nullptr;   // [rows, cols / 32]; null for kF32
-  const float* sums = nullptr;     // [rows, cols / 32] scale * (integer sum); null for kF32
+  int64_t cols = 0;               // a multiple of 32 unless kF32
+  const void* values = nullptr;   // [rows, cols] float, int16 or int8
+  const float* scales = nullptr;  // [rows, cols / 32]; null for kF32
+  const float* sums = nullptr;    // [rows, cols / 32] scale * (integer sum); null for kF32
 };
 
 // Formats that `dtype` weights are multiplied with: floats need kF32, quantised types the others.
 bool accepts(DType dtype, ActivationFormat format);
 
 // f32 rows -> int16 or int8 rows. Per 32-block: m = max|x|, limit = 32767 or 127,
-// scale = m / limit, value = nearbyint(x * (limit / m)) (ties to even), all 0 when m is 0.
+// scale = m / limit, value = nearbyint(x * (limit / m)) (ties to even), all 0 when m is 0 or so
+// small that limit / m is infinite. NaN and infinite inputs give some value and never a trap; an
+// infinite m makes the scale infinite.
 struct QuantizeRowsParams {
-  TensorView rows;           // [n, cols] f32
-  ActivationFormat format;   // kInt16 or kInt8
-  void* values;              // out [n, cols]
-  float* scales;             // out [n, cols / 32]
-  float* sums;               // out [n, cols / 32]
+  TensorView rows;          // [n, cols] f32
+  ActivationFormat format;  // kInt16 or kInt8
+  void* values;             // out [n, cols]
+  float* scales;            // out [n, cols / 32]
+  float* sums;              // out [n, cols / 32]
 };
 
+// Asserts what every product needs: a known layout, an accepted format, equal columns.
+void check_product(const WeightView& weight, const ActivationRows& input);
+
 struct MatmulParams {
-  WeightView weight;         // [out, in]
-  ActivationRows input;      // [n, in]
-  TensorView output;         // [n, out] f32, overwritten
+  WeightView weight;     // [out, in]
+  ActivationRows input;  // [n, in]
+  TensorView output;     // [n, out] f32, overwritten
 };
 
 // token ids -> rows of the embedding table, decoded exactly to f32.
 struct EmbedRowsParams {
-  WeightView table;          // [vocab, hidden]
-  TensorView token_ids;      // [n] i32, each inside the table
-  TensorView output;         // [n, hidden] f32
+  WeightView table;      // [vocab, hidden]
+  TensorView token_ids;  // [n] i32, each inside the table
+  TensorView output;     // [n, hidden] f32
 };
 
 }  // namespace shoal::kernels

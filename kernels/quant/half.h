@@ -1,4 +1,5 @@
 // 16-bit floats to f32, exactly, NaN payloads aside. Bytes may lie at any address.
+// Static for the reason given in kernels/math.h.
 #pragma once
 #include <bit>
 #include <cstddef>
@@ -7,7 +8,7 @@
 
 namespace shoal::kernels {
 
-inline float f32_from_f16(uint16_t bits) {
+static inline float f32_from_f16(uint16_t bits) {
   const uint32_t sign = static_cast<uint32_t>(bits & 0x8000) << 16;
   const uint32_t exponent = (bits >> 10) & 31;
   const uint32_t fraction = bits & 1023;
@@ -20,17 +21,17 @@ inline float f32_from_f16(uint16_t bits) {
   return std::bit_cast<float>(sign | wide_exponent << 23 | fraction << 13);
 }
 
-inline float f32_from_bf16(uint16_t bits) {
+static inline float f32_from_bf16(uint16_t bits) {
   return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
 }
 
 template <class T>
-T load_bytes(const std::byte* at) {
+static inline T load_bytes(const std::byte* at) {
   T value;
   std::memcpy(&value, at, sizeof(T));
   return value;
 }
 
-inline float load_f16(const std::byte* at) { return f32_from_f16(load_bytes<uint16_t>(at)); }
+static inline float load_f16(const std::byte* at) { return f32_from_f16(load_bytes<uint16_t>(at)); }
 
 }  // namespace shoal::kernels

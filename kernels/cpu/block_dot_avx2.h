@@ -1,0 +1,85 @@
+// Integer dots of a Superblock with 256 activations, and their step of the row arithmetic.
+#pragma once
+#include "kernels/cpu/superblock_avx2.h"
+
+namespace shoal::kernels::cpu {
+
+// Products of one block summed to eight int32; with int8 activations and int16 ones alike the low
+// four hold the first 16 columns and the high four the rest.
+template <class Codec>
+inline __m256i block_products(__m256i q, const int8_t* x) {
+  const __m256i activations = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x));
+  // Byte products need an unsigned side. |q| <= 128 and |x| <= 127, so no pair of products
+  // leaves int16.
+  const __m256i pairs =
+      Codec::kUnsigned ? _mm256_maddubs_epi16(q, activations)
+                       : _mm256_maddubs_epi16(_mm256_abs_epi8(q), _mm256_sign_epi8(activations, q));
+  return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+}
+
+template <class Codec>
+inline __m256i block_products(__m256i q, const int16_t* x) {
+  const __m256i low = _mm256_cvtepi8_epi16(_mm256_castsi256_si128(q));
+  const __m256i high = _mm256_cvtepi8_epi16(_mm256_extracti128_si256(q, 1));
+  const auto* activations = reinterpret_cast<const __m256i*>(x);
+  const __m256i first = _mm256_madd_epi16(low, _mm256_loadu_si256(activations));
+  const __m256i second = _mm256_madd_epi16(high, _mm256_loadu_si256(activations + 1));
+  if constexpr (!Codec::kSplit) return _mm256_add_epi32(first, second);
+  return _mm256_add_epi32(_mm256_permute2x128_si256(first, second, 0x20),
+                          _mm256_permute2x128_si256(first, second, 0x31));
+}
+
+// Eight vectors of partial sums to one: lane b of `low` is the sum of products[b]'s low half.
+struct BlockSums {
+  __m256i low, high;
+};
+inline BlockSums sum_halves(const __m256i products[8]) {
+  const __m256i a = _mm256_hadd_epi32(_mm256_hadd_epi32(products[0], products[1]),
+                                      _mm256_hadd_epi32(products[2], products[3]));
+  const __m256i b = _mm256_hadd_epi32(_mm256_hadd_epi32(products[4], products[5]),
+                                      _mm256_hadd_epi32(products[6], products[7]));
+  return {_mm256_permute2x128_si256(a, b, 0x20), _mm256_permute2x128_si256(a, b, 0x31)};
+}
+
+// Activations of one superblock of one row.
+template <class X>
+struct ActivationPiece {
+  const X* values;      // [256]
+  const float* scales;  // [8]
+  const float* sums;    // [8]
+};
+
+template <class Codec, class X>
+inline __m256 add_superblock(const Superblock& weights, const ActivationPiece<X>& x, __m256 lanes) {
+  __m256i products[8];
+  for (int b = 0; b < 8; ++b) products[b] = block_products<Codec>(weights.q[b], x.values + 32 * b);
+  const BlockSums sums = sum_halves(products);
+  const __m256 x_scale = _mm256_loadu_ps(x.scales);
+  const __m256 scale = _mm256_mul_ps(weights.scale[0], x_scale);
+  if constexpr (Codec::kSplit) {
+    lanes = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(sums.low), lanes);
+    const __m256 second_scale = _mm256_mul_ps(weights.scale[1], x_scale);
+    lanes = _mm256_fmadd_ps(second_scale, _mm256_cvtepi32_ps(sums.high), lanes);
+  } else {
+    const __m256i total = _mm256_add_epi32(sums.low, sums.high);
+    lanes = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(total), lanes);
+  }
+  if constexpr (Codec::kHasMin)
+    lanes = _mm256_fnmadd_ps(weights.min, _mm256_loadu_ps(x.sums), lanes);
+  return lanes;
+}
+
+// ((l0 + l1) + (l2 + l3)) + ((l4 + l5) + (l6 + l7))
+inline float add_lanes(__m256 lanes) {
+  const __m256 pairs = _mm256_hadd_ps(lanes, lanes);
+  const __m256 fours = _mm256_hadd_ps(pairs, pairs);
+  return _mm_cvtss_f32(_mm_add_ss(_mm256_castps256_ps128(fours), _mm256_extractf128_ps(fours, 1)));
+}
+
+// All ones in the lanes below `count`.
+inline __m256 first_lanes(int count) {
+  const __m256i index = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(count), index));
+}
+
+}  // namespace shoal::kernels::cpu

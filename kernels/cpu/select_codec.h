@@ -1,0 +1,32 @@
+// From a run-time block type to the compile-time codec.
+#pragma once
+#include "kernels/cpu/codecs_avx2.h"
+#include "runtime/base/check.h"
+#include "runtime/base/dtype.h"
+
+namespace shoal::kernels::cpu {
+
+// Calls body(Codec{}).
+template <class Body>
+void with_codec(DType dtype, const Body& body) {
+  switch (dtype) {
+    case DType::kQ8_0:
+      return body(CodecQ8_0{});
+    case DType::kQ4_K:
+      return body(CodecQ4_K{});
+    case DType::kQ5_K:
+      return body(CodecQ5_K{});
+    case DType::kQ6_K:
+      return body(CodecQ6_K{});
+    case DType::kIQ3_XXS:
+      return body(CodecIq3Xxs{});
+    case DType::kIQ4_XS:
+      return body(CodecIq4Xs{});
+    case DType::kMXFP4:
+      return body(CodecMxfp4{});
+    default:
+      SHOAL_ASSERT(false, "no codec for {}", dtype_name(dtype));
+  }
+}
+
+}  // namespace shoal::kernels::cpu

@@ -1,0 +1,69 @@
+#include "kernels/ops/expert_mlp.h"
+
+#include "kernels/math.h"
+#include "kernels/reference/reference_ops.h"
+#include "kernels/reference/row_dot.h"
+
+namespace shoal::kernels::reference {
+namespace {
+
+// inner[n] = SiLU(gate x[n]) * (up x[n]) for the expert's rows.
+void gate_and_up(const ExpertWeights& expert,
+                 const ActivationRows& input,
+                 const ActiveExpert& active,
+                 float* inner) {
+  const int64_t intermediate = expert.up.rows;
+  for (int64_t i = 0; i < intermediate; ++i) {
+    const DecodedRow gate(expert.gate, i);
+    const DecodedRow up(expert.up, i);
+    for (int64_t n = active.first_row; n < active.first_row + active.num_rows; ++n)
+      inner[n * intermediate + i] = silu(gate.dot(input, n)) * up.dot(input, n);
+  }
+}
+
+ActivationRows inner_rows(const WeightView& down,
+                          const ExpertScratch& scratch,
+                          int64_t rows,
+                          const Exec& exec) {
+  if (!is_quantized(down.dtype))
+    return {
+        .format = ActivationFormat::kF32, .rows = rows, .cols = down.cols, .values = scratch.inner};
+  const QuantizeRowsParams quantize = {.rows = view_f32(scratch.inner, rows, down.cols),
+                                       .format = ActivationFormat::kInt8,
+                                       .values = scratch.values,
+                                       .scales = scratch.scales,
+                                       .sums = scratch.sums};
+  quantize_rows(quantize, exec);
+  return {.format = ActivationFormat::kInt8,
+          .rows = rows,
+          .cols = down.cols,
+          .values = scratch.values,
+          .scales = scratch.scales,
+          .sums = scratch.sums};
+}
+
+}  // namespace
+
+void expert_mlp(const ExpertMlpParams& params, const Exec& exec) {
+  if (params.input.rows == 0) return;
+  const WeightView& first_down = params.experts.front().down;
+  const ExpertScratch scratch =
+      carve_expert_scratch(exec.workspace, params.input.rows, first_down.cols);
+  const int64_t num_active = list_active_experts(params, scratch.active);
+  for (int64_t a = 0; a < num_active; ++a) {
+    const ActiveExpert& active = scratch.active[a];
+    gate_and_up(params.experts[active.local_expert_idx], params.input, active, scratch.inner);
+  }
+  const ActivationRows inner = inner_rows(first_down, scratch, params.input.rows, exec);
+  for (int64_t a = 0; a < num_active; ++a) {
+    const ActiveExpert& active = scratch.active[a];
+    const WeightView& down = params.experts[active.local_expert_idx].down;
+    for (int64_t i = 0; i < down.rows; ++i) {
+      const DecodedRow row(down, i);
+      for (int64_t n = active.first_row; n < active.first_row + active.num_rows; ++n)
+        params.output.row(n)[i] = row.dot(inner, n);
+    }
+  }
+}
+
+}  // namespace shoal::kernels::reference

@@ -1,0 +1,194 @@
+// Products: the reference against plain double arithmetic on decoded values, every other backend
+// against the reference to the bit.
+#include "kernels/ops/matmul.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "kernels/cpu/cpu_ops.h"
+#include "kernels/cpu/row_kernels.h"
+#include "kernels/quant/decode_row.h"
+#include "tests/unit/kernels/product_data.h"
+
+namespace shoal::kernels {
+namespace {
+
+const std::vector<DType> kFloatTypes = {DType::kF32, DType::kF16, DType::kBF16};
+const std::vector<DType> kBlockTypes = {DType::kQ8_0,
+                                        DType::kQ4_K,
+                                        DType::kQ5_K,
+                                        DType::kQ6_K,
+                                        DType::kIQ3_XXS,
+                                        DType::kIQ4_XS,
+                                        DType::kMXFP4};
+
+std::vector<ActivationFormat> formats_of(DType dtype) {
+  if (!is_quantized(dtype)) return {ActivationFormat::kF32};
+  return {ActivationFormat::kInt8, ActivationFormat::kInt16};
+}
+
+std::vector<float> multiply(Kernel<MatmulParams> matmul,
+                            const WeightView& weight,
+                            const ActivationRows& input,
+                            ThreadPool& pool) {
+  std::vector<float> output(static_cast<size_t>(weight.rows * input.rows), NAN);
+  matmul({.weight = weight,
+          .input = input,
+          .output = view_f32(output.data(), input.rows, weight.rows)},
+         Exec{.pool = &pool});
+  return output;
+}
+
+class Matmul : public testing::TestWithParam<DType> {};
+class BlockMatmul : public Matmul {};
+
+// The row arithmetic rounds each term at most three times (scale product, fma, and the fma of the
+// minimum) on partial sums bounded by the sum of magnitudes, and the tree adds three roundings:
+// (terms a lane + 3) * 2^-24 of that sum, twice over for the two products of a term.
+TEST_P(Matmul, ReferenceIsTheDotOfDecodedValues) {
+  const DType dtype = GetParam();
+  std::mt19937 random(7);
+  const int64_t cols = 512, rows = 9;
+  const WeightMatrix weight(dtype, rows, cols, random);
+  for (const ActivationFormat format : formats_of(dtype)) {
+    const Activations x(random_floats(3 * cols, random), cols, format);
+    const ActivationRows input = x.rows();
+    ThreadPool pool(1);
+    const std::vector<float> output = multiply(reference::matmul, weight.view(), input, pool);
+    std::vector<float> decoded(cols);
+    for (int64_t r = 0; r < rows; ++r) {
+      decode_row(dtype, weight.view().row(r), cols, decoded.data());
+      for (int64_t n = 0; n < input.rows; ++n) {
+        double expected = 0, magnitude = 0;
+        for (int64_t k = 0; k < cols; ++k) {
+          const int64_t at = n * cols + k;
+          double value = 0;
+          if (format == ActivationFormat::kF32)
+            value = static_cast<const float*>(input.values)[at];
+          else if (format == ActivationFormat::kInt16)
+            value = static_cast<const int16_t*>(input.values)[at] *
+                    static_cast<double>(input.scales[at / 32]);
+          else
+            value = static_cast<const int8_t*>(input.values)[at] *
+                    static_cast<double>(input.scales[at / 32]);
+          expected += decoded[k] * value;
+          magnitude += std::fabs(decoded[k] * value);
+        }
+        // Minima make both parts of a value larger than the value itself.
+        const double parts = dtype == DType::kQ4_K || dtype == DType::kQ5_K ? 32 : 1;
+        const double tolerance = 2 * parts * (cols / 8 + 3) * 0x1p-24 * magnitude;
+        EXPECT_NEAR(output[n * rows + r], expected, tolerance) << dtype_name(dtype) << " row " << r;
+      }
+    }
+  }
+}
+
+TEST_P(Matmul, Avx2EqualsReference) {
+  SHOAL_SKIP_WITHOUT_AVX2();
+  const DType dtype = GetParam();
+  std::mt19937 random(11);
+  ThreadPool one(1), two(2);
+  for (const int64_t cols : {32, 96, 256, 512, 544, 2048}) {
+    if (cols % dtype_traits(dtype).block_elements != 0) continue;
+    for (const int64_t rows : {1, 7, 8, 131}) {
+      const WeightMatrix weight(dtype, rows, cols, random);
+      for (const ActivationFormat format : formats_of(dtype)) {
+        const int64_t most_tokens = cols > 512 ? 17 : 131;
+        const std::vector<float> values = random_floats(most_tokens * cols, random);
+        const Activations all(values, cols, format);
+        const std::vector<float> expected =
+            multiply(reference::matmul, weight.view(), all.rows(), one);
+        for (const int64_t tokens : {1, 2, 3, 4, 5, 17, 131}) {
+          if (tokens > most_tokens) continue;
+          ActivationRows input = all.rows();
+          input.rows = tokens;
+          const std::vector<float> head(expected.begin(), expected.begin() + tokens * rows);
+          EXPECT_TRUE(same_bits(multiply(cpu::matmul, weight.view(), input, one), head))
+              << dtype_name(dtype) << " " << rows << " x " << cols << ", " << tokens << " tokens";
+          EXPECT_TRUE(same_bits(multiply(cpu::matmul, weight.view(), input, two), head))
+              << dtype_name(dtype) << " " << rows << " x " << cols << ", " << tokens
+              << " tokens, two threads";
+        }
+      }
+    }
+  }
+}
+
+// Whatever the threshold between them is, the two ways agree.
+TEST_P(BlockMatmul, TilesEqualRowDots) {
+  SHOAL_SKIP_WITHOUT_AVX2();
+  const DType dtype = GetParam();
+  std::mt19937 random(13);
+  const int64_t cols = 768, rows = 21;
+  const WeightMatrix weight(dtype, rows, cols, random);
+  const WeightView view = weight.view();
+  for (const ActivationFormat format : formats_of(dtype))
+    for (const int64_t tokens : {1, 2, 3, 4, 9}) {
+      const Activations x(random_floats(tokens * cols, random), cols, format);
+      std::vector<float> by_dots(tokens * rows), by_tiles(tokens * rows);
+      cpu::RowProduct product = {.weight = &view,
+                                 .begin = 0,
+                                 .end = rows,
+                                 .input = x.rows(),
+                                 .output = by_dots.data(),
+                                 .output_stride = rows};
+      cpu::dot_rows(product);
+      product.output = by_tiles.data();
+      cpu::multiply_row_tiles(product);
+      EXPECT_TRUE(same_bits(by_dots, by_tiles)) << dtype_name(dtype) << " " << tokens << " tokens";
+    }
+}
+
+std::string type_name(const testing::TestParamInfo<DType>& info) {
+  return std::string(dtype_name(info.param));
+}
+INSTANTIATE_TEST_SUITE_P(Floats, Matmul, testing::ValuesIn(kFloatTypes), type_name);
+INSTANTIATE_TEST_SUITE_P(Blocks, Matmul, testing::ValuesIn(kBlockTypes), type_name);
+INSTANTIATE_TEST_SUITE_P(Blocks, BlockMatmul, testing::ValuesIn(kBlockTypes), type_name);
+
+TEST(Matmul, FloatRowsMayEndInsideTheLanes) {
+  SHOAL_SKIP_WITHOUT_AVX2();
+  std::mt19937 random(17);
+  ThreadPool pool(1);
+  for (const DType dtype : kFloatTypes)
+    for (const int64_t cols : {1, 7, 9, 30}) {
+      const WeightMatrix weight(dtype, 6, cols, random);
+      const Activations x(random_floats(3 * cols, random), cols, ActivationFormat::kF32);
+      EXPECT_TRUE(same_bits(multiply(cpu::matmul, weight.view(), x.rows(), pool),
+                            multiply(reference::matmul, weight.view(), x.rows(), pool)));
+    }
+}
+
+TEST(Matmul, FormatsGoWithTypes) {
+  EXPECT_TRUE(accepts(DType::kBF16, ActivationFormat::kF32));
+  EXPECT_FALSE(accepts(DType::kBF16, ActivationFormat::kInt8));
+  EXPECT_TRUE(accepts(DType::kQ6_K, ActivationFormat::kInt16));
+  EXPECT_FALSE(accepts(DType::kQ6_K, ActivationFormat::kF32));
+  EXPECT_FALSE(accepts(DType::kI32, ActivationFormat::kF32));
+}
+
+TEST(EmbedRows, BackendsDecodeTheNamedRows) {
+  std::mt19937 random(19);
+  const WeightMatrix table(DType::kQ6_K, 50, 256, random);
+  std::vector<int32_t> ids = {49, 0, 7, 7, 31};
+  std::vector<float> expected(ids.size() * 256), by_reference(expected), by_cpu(expected);
+  for (size_t n = 0; n < ids.size(); ++n)
+    decode_row(DType::kQ6_K, table.view().row(ids[n]), 256, expected.data() + 256 * n);
+  ThreadPool pool(2);
+  EmbedRowsParams params = {.table = table.view(),
+                            .token_ids = view_i32(ids.data(), 5),
+                            .output = view_f32(by_reference.data(), 5, 256)};
+  reference::embed_rows(params, Exec{.pool = &pool});
+  params.output = view_f32(by_cpu.data(), 5, 256);
+  cpu::embed_rows(params, Exec{.pool = &pool});
+  EXPECT_TRUE(same_bits(by_reference, expected));
+  EXPECT_TRUE(same_bits(by_cpu, expected));
+}
+
+}  // namespace
+}  // namespace shoal::kernels
