@@ -154,6 +154,7 @@ void put(ByteWriter& out, const StepResult& result) {
   out.put(result.rank);
   out.put(static_cast<uint32_t>(result.tokens.size()));
   for (const TokenScore& score : result.tokens) put(out, score);
+  out.put(static_cast<uint8_t>(result.final_part));
   out.put(result.step_nanos);
   each_stat(result.stats, [&out](const auto& field) { out.put(field); });
 }
@@ -166,6 +167,7 @@ StepResult get_step_result(ByteReader& in) {
   result.rank = in.get<int>();
   for (uint32_t left = in.get_count(kMinScore); left > 0; --left)
     result.tokens.push_back(get_score(in));
+  result.final_part = in.get_bool();
   result.step_nanos = in.get<int64_t>();
   each_stat(result.stats,
             [&in](auto& field) { field = in.get<std::remove_reference_t<decltype(field)>>(); });

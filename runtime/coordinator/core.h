@@ -9,6 +9,7 @@
 #include <thread>
 #include <variant>
 
+#include "runtime/base/error.h"
 #include "runtime/coordinator/coordinator.h"
 #include "runtime/coordinator/journal.h"
 #include "runtime/coordinator/membership.h"

@@ -93,7 +93,7 @@ void Coordinator::Core::step_result(const plan::StepResult& result) {
   totals.tokens_generated += recorded.size();
 
   const auto due = results_due.find(result.step_id);
-  if (due != results_due.end() && --due->second == 0) {
+  if (due != results_due.end() && result.final_part && --due->second == 0) {
     results_due.erase(due);
     scheduler->step_done(result.step_id);
     last_step = std::max(last_step, result.step_id);

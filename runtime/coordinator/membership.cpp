@@ -94,7 +94,7 @@ std::optional<LostRank> Membership::closed(LinkId link) {
   return LostRank{*rank, 0, fmt::format("rank {} died (its control link closed)", *rank)};
 }
 
-std::optional<LostRank> Membership::job_ended(const std::string& how) const {
+LostRank Membership::job_ended(const std::string& how) const {
   for (size_t rank = 0; rank < members_.size(); ++rank)
     if (members_[rank].state == State::kAbsent)
       return LostRank{static_cast<int>(rank),

@@ -54,7 +54,7 @@ class Membership {
   void heard(LinkId link, TimePoint now);
   std::optional<LostRank> failure(LinkId link, const control::RankFailure& failure);
   std::optional<LostRank> closed(LinkId link);
-  std::optional<LostRank> job_ended(const std::string& how) const;
+  LostRank job_ended(const std::string& how) const;
   // Silence: a rank that never reported, or stopped to.
   std::optional<LostRank> check(TimePoint now) const;
 

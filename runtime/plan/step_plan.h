@@ -86,6 +86,7 @@ struct StepResult {
   int repeat = 0;
   int rank = 0;
   std::vector<TokenScore> tokens;
+  bool final_part = true;    // false: more results of this rank's step follow (large rows)
   int64_t step_nanos = 0;
   RankStats stats;
   bool operator==(const StepResult&) const = default;

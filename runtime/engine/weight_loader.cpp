@@ -1,0 +1,149 @@
+#include "runtime/engine/weight_loader.h"
+
+#include <fmt/format.h>
+
+#include "kernels/ops/matmul.h"
+#include "kernels/quant/decode_row.h"
+#include "runtime/base/check.h"
+#include "runtime/base/error.h"
+
+namespace shoal::engine {
+namespace {
+
+constexpr size_t kPage = 4096;
+
+class Assembler {
+ public:
+  Assembler(const LoadJob& job,
+            loader::WeightReader& reader,
+            const std::function<void(uint64_t)>& progress)
+      : job_(job), reader_(reader), progress_(progress), out_(std::make_unique<LoadedWeights>()) {
+    for (const sharding::TensorSlice& slice : share().slices) slice_of_[slice.tensor_idx] = slice;
+  }
+
+  std::unique_ptr<LoadedWeights> run();
+
+ private:
+  const sharding::RankShare& share() const {
+    return job_.plan.ranks[static_cast<size_t>(job_.rank)];
+  }
+  const loader::TensorInfo& tensor(const std::string& name) const {
+    return job_.files.directory.at(name);
+  }
+  // The rank's own part of a tensor; a tensor outside the share is a bug of the planner.
+  std::span<const std::byte> bytes_of(const std::string& name);
+  kernels::WeightView matrix(const std::string& name);
+  const float* vector(const std::string& name);
+  std::vector<kernels::WeightView> experts(const std::string& name);
+  void layer(int index);
+
+  const LoadJob& job_;
+  loader::WeightReader& reader_;
+  const std::function<void(uint64_t)>& progress_;
+  std::unique_ptr<LoadedWeights> out_;
+  std::map<int, sharding::TensorSlice> slice_of_;
+  unsigned sum_ = 0;  // of one byte a page: what makes touching them observable
+};
+
+std::span<const std::byte> Assembler::bytes_of(const std::string& name) {
+  const loader::TensorInfo& info = tensor(name);
+  const auto slice = slice_of_.find(job_.files.directory.find(name));
+  SHOAL_ASSERT(slice != slice_of_.end(), "rank {} does not own {}", job_.rank, name);
+  const auto bytes = reader_.read(info, slice->second.outer_begin, slice->second.outer_end);
+  for (size_t at = 0; at < bytes.size(); at += kPage) sum_ += static_cast<unsigned>(bytes[at]);
+  progress_(reader_.ledger().total_bytes());
+  return bytes;
+}
+
+kernels::WeightView matrix_view(const loader::TensorInfo& info, const std::byte* data) {
+  if (!kernels::accepts(info.dtype, kernels::ActivationFormat::kF32) &&
+      !kernels::accepts(info.dtype, kernels::ActivationFormat::kInt16))
+    throw ModelFileError(
+        fmt::format("error[GGUF-66]: tensor '{}' is {}, which the cpu backend does not support",
+                    info.name,
+                    dtype_name(info.dtype)));
+  return {.data = data, .dtype = info.dtype, .rows = info.ne[1], .cols = info.ne[0]};
+}
+
+kernels::WeightView Assembler::matrix(const std::string& name) {
+  return matrix_view(tensor(name), bytes_of(name).data());
+}
+
+const float* Assembler::vector(const std::string& name) {
+  const loader::TensorInfo& info = tensor(name);
+  const auto bytes = bytes_of(name);
+  std::vector<float>& values = out_->vectors.emplace_back(static_cast<size_t>(info.elements()));
+  kernels::decode_row(info.dtype, bytes.data(), info.elements(), values.data());
+  return values.data();
+}
+
+std::vector<kernels::WeightView> Assembler::experts(const std::string& name) {
+  const loader::TensorInfo& info = tensor(name);
+  const auto bytes = bytes_of(name);
+  const int64_t expert_bytes = info.ne[1] * row_bytes(info.dtype, info.ne[0]);
+  std::vector<kernels::WeightView> views;
+  for (size_t at = 0; at < bytes.size(); at += static_cast<size_t>(expert_bytes))
+    views.push_back(matrix_view(info, bytes.data() + at));
+  return views;
+}
+
+void Assembler::layer(int index) {
+  const auto name = [index](const char* suffix) { return loader::layer_tensor(index, suffix); };
+  model::LayerWeights& layer = out_->weights.layers.emplace_back();
+  layer.kind = job_.config.layers[static_cast<size_t>(index)];
+  layer.attn_norm = vector(name("attn_norm.weight"));
+  layer.post_attention_norm = vector(name("post_attention_norm.weight"));
+  if (layer.kind == loader::LayerKind::kAttention) {
+    layer.attention = {.q = matrix(name("attn_q.weight")),
+                       .k = matrix(name("attn_k.weight")),
+                       .v = matrix(name("attn_v.weight")),
+                       .output = matrix(name("attn_output.weight")),
+                       .q_norm = vector(name("attn_q_norm.weight")),
+                       .k_norm = vector(name("attn_k_norm.weight"))};
+  } else {
+    layer.delta = {.qkv = matrix(name("attn_qkv.weight")),
+                   .gate = matrix(name("attn_gate.weight")),
+                   .alpha = matrix(name("ssm_alpha.weight")),
+                   .beta = matrix(name("ssm_beta.weight")),
+                   .out = matrix(name("ssm_out.weight")),
+                   .conv = vector(name("ssm_conv1d.weight")),
+                   .a = vector(name("ssm_a")),
+                   .dt_bias = vector(name("ssm_dt.bias")),
+                   .norm = vector(name("ssm_norm.weight"))};
+  }
+  model::MoeWeights& moe = layer.moe;
+  moe.router = matrix(name("ffn_gate_inp.weight"));
+  moe.shared_router = matrix(name("ffn_gate_inp_shexp.weight"));
+  moe.shared = {.gate = matrix(name("ffn_gate_shexp.weight")),
+                .up = matrix(name("ffn_up_shexp.weight")),
+                .down = matrix(name("ffn_down_shexp.weight"))};
+  const auto gates = experts(name("ffn_gate_exps.weight"));
+  const auto ups = experts(name("ffn_up_exps.weight"));
+  const auto downs = experts(name("ffn_down_exps.weight"));
+  for (size_t i = 0; i < gates.size(); ++i) moe.experts.push_back({gates[i], ups[i], downs[i]});
+}
+
+std::unique_ptr<LoadedWeights> Assembler::run() {
+  const sharding::RankGrid::Place place = job_.plan.grid.place(job_.rank);
+  const auto stage = static_cast<size_t>(place.stage);
+  if (place.stage == 0) out_->weights.embedding = matrix("token_embd.weight");
+  for (int i = job_.plan.first_layer[stage]; i < job_.plan.first_layer[stage + 1]; ++i) layer(i);
+  if (place.stage == job_.plan.grid.num_stages() - 1) {
+    out_->weights.output_norm = vector("output_norm.weight");
+    out_->weights.lm_head =
+        matrix(job_.config.tied_embeddings ? "token_embd.weight" : "output.weight");
+  }
+  volatile unsigned keep = sum_;
+  (void)keep;
+  return std::move(out_);
+}
+
+}  // namespace
+
+std::unique_ptr<LoadedWeights> load_weights(const LoadJob& job,
+                                            loader::WeightReader& reader,
+                                            const std::function<void(uint64_t)>& progress) {
+  return Assembler(job, reader, progress).run();
+}
+
+}  // namespace shoal::engine
