@@ -1,0 +1,46 @@
+// A cluster as a YAML file: hosts, pipeline stages with their expert-parallel widths, and defaults
+// of flags. Strict: an unknown key is an error with its line. Format: docs/cluster_file.md.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace shoal::launch {
+
+struct ClusterHost {
+  std::string name;
+  int slots = 0;  // ranks it can hold; 0: not said
+  bool operator==(const ClusterHost&) const = default;
+};
+
+struct ClusterStage {
+  int ep = 1;
+  std::string host;  // empty: wherever the launcher puts it
+  bool operator==(const ClusterStage&) const = default;
+};
+
+struct ClusterFile {
+  std::string path;
+  std::vector<ClusterHost> hosts;    // empty: this machine
+  std::vector<ClusterStage> stages;  // at least one
+  std::optional<std::string> launcher, backend;
+  std::optional<int64_t> context;
+  std::optional<int> threads, max_sequences;
+  std::optional<uint64_t> memory_per_rank;
+
+  std::vector<int> ep_per_stage() const;
+};
+
+// Pure. Throws Error (usage) "PATH:LINE: ..." for anything it does not understand.
+ClusterFile parse_cluster_file(std::string_view yaml, const std::string& path);
+ClusterFile read_cluster_file(const std::string& path);
+
+// Throws Error (usage) where this build cannot run the cluster: links between hosts need TLS.
+void check_one_host(const ClusterFile& cluster);
+
+// "16GiB", "512MB", "123": bytes. Empty when it is none of these.
+std::optional<uint64_t> parse_bytes(std::string_view text);
+
+}  // namespace shoal::launch

@@ -1,0 +1,124 @@
+#include "launch/mpirun_launcher.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "runtime/base/deadline.h"
+#include "runtime/base/error.h"
+
+namespace shoal::launch {
+
+// Declared so that on destruction the child goes first, then its output's reader (the pipe is
+// closed by then), then the folders it used.
+struct MpirunLauncher::Job {
+  plan::Epoch epoch = 0;
+  PrivateDirectory sessions{PrivateDirectory::base_for_sockets()};
+  PrivateDirectory shared_memory{PrivateDirectory::base_for_shared_memory()};
+  std::unique_ptr<WorkerOutput> output;
+  std::unique_ptr<ChildProcess> child;
+};
+
+MpirunLauncher::MpirunLauncher(MpirunConfig config) : config_(std::move(config)) {}
+
+MpirunLauncher::~MpirunLauncher() { stop(std::chrono::milliseconds(0)); }
+
+std::vector<std::string> MpirunLauncher::arguments(const std::string& mpirun_path,
+                                                   int world_size) const {
+  std::vector<std::string> words = {mpirun_path, "-np", std::to_string(world_size)};
+  if (geteuid() == 0) words.emplace_back("--allow-run-as-root");
+  // More ranks than cores is allowed; ranks bind their own threads. vader's single copy needs
+  // ptrace rights that containers withhold.
+  for (const char* word : {"--oversubscribe",
+                           "--bind-to",
+                           "none",
+                           "--enable-recovery",
+                           "--mca",
+                           "btl",
+                           "self,vader,tcp",
+                           "--mca",
+                           "btl_vader_single_copy_mechanism",
+                           "none"})
+    words.emplace_back(word);
+  // The folders come from the environment (see start), as does every value of -x.
+  for (const char* name :
+       {"SHOAL_COORDINATOR", "SHOAL_JOB_TOKEN", "SHOAL_EPOCH", "SHOAL_VERBOSE"}) {
+    words.emplace_back("-x");
+    words.emplace_back(name);
+  }
+  words.push_back(config_.worker);
+  return words;
+}
+
+void MpirunLauncher::start(plan::Epoch epoch, int world_size) {
+  stop(std::chrono::milliseconds(0));
+  const std::string mpirun = find_program(config_.mpirun);
+  if (mpirun.empty())
+    throw Error(ExitCode::kStartup,
+                fmt::format("{} was not found: install openmpi-bin, or use --launcher external",
+                            config_.mpirun));
+  if (find_program(config_.worker).empty())
+    throw Error(ExitCode::kStartup,
+                fmt::format("{} was not found or cannot be run; it is built "
+                            "where Open MPI and gRPC are",
+                            config_.worker));
+  auto job = std::make_unique<Job>();
+  job->epoch = epoch;
+  ChildProcess::Command command;
+  command.arguments = arguments(mpirun, world_size);
+  command.environment = {
+      "SHOAL_COORDINATOR=" + config_.contact.coordinator,
+      "SHOAL_JOB_TOKEN=" + config_.contact.job_token,
+      fmt::format("SHOAL_EPOCH={}", epoch),
+      fmt::format("SHOAL_VERBOSE={}", config_.contact.verbose ? 1 : 0),
+      "OMPI_MCA_orte_tmpdir_base=" + job->sessions.path(),
+      "OMPI_MCA_btl_vader_backing_directory=" + job->shared_memory.path(),
+  };
+  adopt_orphans();
+  job->child = std::make_unique<ChildProcess>(command);
+  job->output = std::make_unique<WorkerOutput>(job->child->take_output(), config_.contact.verbose);
+  job_ = std::move(job);
+}
+
+std::optional<Launcher::Ended> MpirunLauncher::poll() {
+  if (job_ == nullptr) return std::nullopt;
+  const auto status = job_->child->poll();
+  if (!status) return std::nullopt;
+  Ended ended{job_->epoch, "mpirun " + describe_status(*status)};
+  kill_orphans();  // closes the pipe, so that the output is complete
+  const std::string reason = job_->output->finish();
+  if (*status != 0 && !reason.empty()) ended.how += ": " + reason;
+  clear();
+  return ended;
+}
+
+bool MpirunLauncher::wait_for_end(std::chrono::milliseconds timeout) {
+  const Deadline deadline = Deadline::after(timeout);
+  while (!job_->child->poll()) {
+    if (deadline.passed()) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return true;
+}
+
+void MpirunLauncher::stop(std::chrono::milliseconds leave_time) {
+  if (job_ == nullptr) return;
+  constexpr std::chrono::milliseconds kTermTime{700};
+  constexpr std::chrono::milliseconds kKillTime{2'000};
+  if (!wait_for_end(leave_time)) {
+    job_->child->signal_group(SIGTERM);
+    if (!wait_for_end(kTermTime)) {
+      job_->child->signal_group(SIGKILL);
+      wait_for_end(kKillTime);
+    }
+  }
+  clear();
+}
+
+void MpirunLauncher::clear() {
+  kill_orphans();
+  job_.reset();
+}
+
+}  // namespace shoal::launch

@@ -1,0 +1,158 @@
+#include "launch/options.h"
+
+#include <cmath>
+
+#include "launch/cluster_file.h"
+#include "runtime/base/error.h"
+#include "runtime/base/printable.h"
+
+namespace shoal::launch {
+namespace {
+
+void check_range(const char* flag, int64_t value, int64_t min, int64_t max) {
+  if (value >= min && value <= max) return;
+  throw Error(ExitCode::kUsage,
+              fmt::format("{} is {}: it must lie in {}..{}", flag, value, min, max));
+}
+
+// A sampling value is judged like a request's: the same exit code with a server or without.
+void check_sampling(const char* flag, std::optional<float> value, float min, float max) {
+  if (!value || (std::isfinite(*value) && *value >= min && *value <= max)) return;
+  throw Error(ExitCode::kRequest,
+              fmt::format("{} is {}: it must lie in {}..{}", flag, *value, min, max));
+}
+
+void take_shape(ClusterOptions& cluster, const OptionSet& options) {
+  const bool ranks = options.given("ranks");
+  const bool grid = options.given("pp") || options.given("ep");
+  if (ranks && grid)
+    throw Error(ExitCode::kUsage,
+                "--ranks and --pp/--ep contradict: --ranks N is one stage of width N, --pp P --ep "
+                "E is P stages of width E");
+  if ((ranks || grid) && options.given("cluster"))
+    throw Error(ExitCode::kUsage,
+                fmt::format("--cluster and {} contradict: the cluster file has the shape",
+                            ranks ? "--ranks" : "--pp/--ep"));
+  check_range("--ranks", cluster.ranks, 1, 4096);
+  check_range("--pp", cluster.pp, 1, 4096);
+  check_range("--ep", cluster.ep, 1, 4096);
+  cluster.ep_per_stage = grid ? std::vector<int>(static_cast<size_t>(cluster.pp), cluster.ep)
+                              : std::vector<int>{cluster.ranks};
+}
+
+template <class T, class U>
+void take(OptionSet& options, const char* flag, T& value, const std::optional<U>& from_file) {
+  if (!from_file || options.given(flag)) return;
+  value = *from_file;
+  options.set_origin(flag, Origin::kClusterFile);
+}
+
+}  // namespace
+
+void OutputOptions::declare(OptionSet& options) {
+  options.group("Output");
+  options.add_switch("--json", json, "One JSON object on stdout, everything else on stderr");
+  options.add_switch("-v,--verbose", verbose, "Log more, and everything that workers print");
+  options.add_switch("--print-config", print_config, "Print each value with its origin and exit");
+}
+
+void ModelOptions::declare(OptionSet& options) {
+  options.group("Model");
+  options.add("-m,--model", path, "GGUF file: any shard of a split set, or its folder");
+  options.add("-a,--alias,--served-model-name", alias, "The model's name for clients");
+}
+
+void ModelOptions::validate() const {
+  if (path.empty()) throw Error(ExitCode::kUsage, "no model: -m FILE is needed");
+}
+
+void ClusterOptions::declare(OptionSet& options) {
+  options.group("Cluster");
+  options.add("--ranks", ranks, "One pipeline stage of N ranks");
+  options.add("--pp,--pipeline-parallel-size", pp, "Pipeline stages");
+  options.add("--ep,--expert-parallel-size", ep, "Ranks in each stage");
+  options.add("--cluster", cluster_path, "Cluster file (YAML), instead of the shape in flags");
+  options.add("--launcher", launcher, "Who starts the workers: mpirun, or external (you do)");
+  options.add("--backend", backend, "auto, cpu or cuda");
+  options.add("-t,--threads", threads, "Threads per rank; 0: its share of the cores");
+  options.group("Memory");
+  options.add("-c,--ctx-size,--max-model-len", context, "Tokens per sequence; 0: the model's");
+  options.add("--parallel,--max-num-seqs", max_sequences, "Sequences that run at once (-np)");
+  options.add("-b,--batch-size,--max-num-batched-tokens",
+              max_batch_tokens,
+              "Tokens that a rank takes in one step");
+}
+
+void ClusterOptions::resolve(OptionSet& options) {
+  take_shape(*this, options);
+  if (options.given("cluster")) {
+    const ClusterFile file = read_cluster_file(cluster_path);
+    check_one_host(file);
+    ep_per_stage = file.ep_per_stage();
+    take(options, "launcher", launcher, file.launcher);
+    take(options, "backend", backend, file.backend);
+    take(options, "threads", threads, file.threads);
+    take(options, "ctx-size", context, file.context);
+    take(options, "parallel", max_sequences, file.max_sequences);
+    memory_per_rank = file.memory_per_rank;
+  }
+  check_range("--threads", threads, 0, 4096);
+  check_range("--ctx-size", context, 0, int64_t{1} << 24);
+  check_range("--parallel", max_sequences, 1, 4096);
+  check_range("--batch-size", max_batch_tokens, 1, 1 << 16);
+  if (backend == "cuda")
+    throw Error(ExitCode::kUsage,
+                "--backend cuda: this build has no CUDA backend; use --backend cpu");
+  if (backend != "auto" && backend != "cpu")
+    throw Error(ExitCode::kUsage,
+                fmt::format("--backend is '{}': it must be auto, cpu or cuda", printable(backend)));
+  if (launcher == "slurm")
+    throw Error(ExitCode::kUsage,
+                "--launcher slurm is not built yet: use --launcher external and start "
+                "shoal-worker with srun yourself");
+  if (launcher != "mpirun" && launcher != "external")
+    throw Error(
+        ExitCode::kUsage,
+        fmt::format("--launcher is '{}': it must be mpirun or external", printable(launcher)));
+}
+
+sharding::ClusterSpec ClusterOptions::spec() const {
+  sharding::ClusterSpec spec;
+  spec.ep_per_stage = ep_per_stage;
+  spec.backend = Backend::kCpu;
+  spec.context = context;
+  spec.max_sequences = max_sequences;
+  spec.max_batch_tokens = max_batch_tokens;
+  spec.memory_per_rank = memory_per_rank;
+  return spec;
+}
+
+void SamplingOptions::declare(OptionSet& options) {
+  options.group("Sampling");
+  options.add("-n,--predict,--n-predict,--max-tokens", max_tokens, "Most tokens to generate");
+  options.add("--temp,--temperature", temperature, "0 is greedy");
+  options.add("--top-k", top_k, "Keep the K likeliest tokens; 0: all");
+  options.add("--top-p", top_p, "Keep the likeliest tokens that add up to P");
+  options.add("--min-p", min_p, "Keep tokens at least P times as likely as the best");
+  options.add("-s,--seed", seed, "Seed of the draw; the same seed draws the same text");
+  options.add_repeated("-r,--stop", stop, "Cut the text before STRING (repeat for more)");
+  options.add_switch("--ignore-eos", ignore_eos, "Go on after the end-of-text token");
+}
+
+void SamplingOptions::validate() const {
+  check_sampling("--temp", temperature, 0, 100);
+  check_sampling("--top-p", top_p, 1e-6f, 1);
+  check_sampling("--min-p", min_p, 0, 1);
+  if (top_k && *top_k < 0)
+    throw Error(ExitCode::kRequest, fmt::format("--top-k is {}: it must be 0 or more", *top_k));
+  if (max_tokens && *max_tokens < 0)
+    throw Error(ExitCode::kRequest,
+                fmt::format("--predict is {}: it must be 0 or more", *max_tokens));
+}
+
+void ServerAddress::declare(OptionSet& options) {
+  options.group("Server");
+  options.add("--server", address, "A running server, HOST:PORT or unix:PATH");
+}
+
+}  // namespace shoal::launch

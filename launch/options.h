@@ -1,0 +1,60 @@
+// What the command line can say, in groups that several commands share. Plain values with
+// validate(), which throws Error naming the flag and its value. Filled once, then const.
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "launch/command_line/option_set.h"
+#include "runtime/plan/sampling_params.h"
+#include "sharding/planner.h"
+
+namespace shoal::launch {
+
+struct OutputOptions {
+  bool json = false, verbose = false, print_config = false;
+  void declare(OptionSet& options);
+};
+
+struct ModelOptions {
+  std::string path;   // first shard, any shard, or the folder
+  std::string alias;  // the name that clients see
+  void declare(OptionSet& options);
+  void validate() const;  // path is not empty
+};
+
+struct ClusterOptions {
+  int ranks = 1, pp = 1, ep = 1;
+  std::string cluster_path;
+  std::string backend = "auto", launcher = "mpirun";
+  int64_t context = 0;  // tokens a sequence may hold; 0: the model's
+  int threads = 0;      // per rank; 0: its share of the host's cores
+  int max_sequences = 8, max_batch_tokens = 512;
+  std::optional<uint64_t> memory_per_rank;
+  std::vector<int> ep_per_stage = {1};  // what the above comes to, after resolve()
+
+  void declare(OptionSet& options);
+  // Reads the cluster file, where flags do not say otherwise, and refuses contradictions.
+  void resolve(OptionSet& options);
+  sharding::ClusterSpec spec() const;
+};
+
+struct SamplingOptions {
+  std::optional<float> temperature, top_p, min_p;
+  std::optional<int> top_k;
+  std::optional<uint64_t> seed;
+  std::optional<int64_t> max_tokens;
+  std::vector<std::string> stop;
+  bool ignore_eos = false;
+
+  void declare(OptionSet& options);
+  void validate() const;  // a bad value is a refused request: exit 6
+};
+
+struct ServerAddress {
+  std::string address;  // HOST:PORT or unix:PATH; empty: a private cluster
+  void declare(OptionSet& options);
+};
+
+}  // namespace shoal::launch

@@ -1,0 +1,27 @@
+// A folder that only this user can enter, removed with all it holds when the object goes.
+#pragma once
+#include <string>
+
+namespace shoal::launch {
+
+class PrivateDirectory {
+ public:
+  // BASE/shoal-XXXXXX, mode 0700. Throws Error (start-up).
+  explicit PrivateDirectory(const std::string& base);
+  ~PrivateDirectory() { remove(); }
+  PrivateDirectory(const PrivateDirectory&) = delete;
+  PrivateDirectory& operator=(const PrivateDirectory&) = delete;
+
+  const std::string& path() const { return path_; }
+  void remove() noexcept;
+
+  // Where sockets go: a short path, since a socket's is limited to 107 bytes.
+  static std::string base_for_sockets();
+  // Where MPI's shared memory goes: memory, not disk.
+  static std::string base_for_shared_memory();
+
+ private:
+  std::string path_;
+};
+
+}  // namespace shoal::launch

@@ -1,0 +1,94 @@
+#include "launch/cluster_file.h"
+
+#include <gmock/gmock.h>
+
+#include "runtime/base/error.h"
+
+namespace shoal::launch {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+std::string complaint(const std::string& yaml) {
+  try {
+    parse_cluster_file(yaml, "c.yaml");
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kUsage);
+    return error.what();
+  }
+  return "";
+}
+
+ClusterFile sample(const char* name) {
+  return read_cluster_file(std::string(SHOAL_CLUSTER_CONFIGS) + "/" + name);
+}
+
+TEST(ClusterConfigs, OneMachine) {
+  const ClusterFile cluster = sample("one_machine.yaml");
+  EXPECT_THAT(cluster.ep_per_stage(), ElementsAre(3));
+  EXPECT_EQ(cluster.launcher, "mpirun");
+  EXPECT_EQ(cluster.backend, "cpu");
+  EXPECT_EQ(cluster.context, 1024);
+  EXPECT_EQ(cluster.max_sequences, 8);
+  EXPECT_EQ(cluster.threads, 1);
+  EXPECT_NO_THROW(check_one_host(cluster));
+}
+
+TEST(ClusterConfigs, TwoNodesHaveUnequalWidthsAndAreRefusedInWords) {
+  const ClusterFile cluster = sample("two_nodes.yaml");
+  EXPECT_THAT(cluster.ep_per_stage(), ElementsAre(8, 6));
+  EXPECT_THAT(cluster.hosts, ElementsAre(ClusterHost{"gpu01", 8}, ClusterHost{"gpu02", 6}));
+  EXPECT_EQ(cluster.stages[1].host, "gpu02");
+  EXPECT_EQ(cluster.memory_per_rank, 80'000'000'000u);
+  try {
+    check_one_host(cluster);
+    FAIL() << "two hosts were accepted";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("need TLS"));
+    EXPECT_EQ(error.code(), ExitCode::kUsage);
+  }
+}
+
+TEST(ClusterConfigs, Slurm) {
+  const ClusterFile cluster = sample("slurm.yaml");
+  EXPECT_THAT(cluster.ep_per_stage(), ElementsAre(8, 8));
+  EXPECT_EQ(cluster.launcher, "slurm");
+}
+
+TEST(ClusterFile, NamesTheLineAndSuggests) {
+  EXPECT_EQ(complaint("ranks: 2\ncontxt: 5\n"),
+            "c.yaml:2: unknown key 'contxt' (did you mean 'context'?)");
+  EXPECT_EQ(complaint("ranks: 2\nlauncher: mpirum\n"),
+            "c.yaml:2: 'launcher' is 'mpirum': it must be one of mpirun, slurm, external (did you "
+            "mean 'mpirun'?)");
+  EXPECT_EQ(complaint("hosts: [a]\nstages:\n  - ep: 2\n    host: b\n"),
+            "c.yaml:4: host 'b' is not in 'hosts' (did you mean 'a'?)");
+}
+
+TEST(ClusterFile, RefusesWhatItDoesNotUnderstand) {
+  EXPECT_THAT(complaint("ranks: 2\npp: 2\n"), HasSubstr("say the shape once"));
+  EXPECT_THAT(complaint("threads: 2\n"), HasSubstr("say the shape once"));
+  EXPECT_THAT(complaint("ranks: 0\n"), HasSubstr("a whole number from 1"));
+  EXPECT_THAT(complaint("ranks: 2x\n"), HasSubstr("'2x'"));
+  EXPECT_THAT(complaint("ranks: 99999999999999999999\n"), HasSubstr("a whole number from 1"));
+  EXPECT_THAT(complaint("ranks: 2\nranks: 3\n"), HasSubstr("appears twice"));
+  EXPECT_THAT(complaint("stages: 3\n"), HasSubstr("must be a list"));
+  EXPECT_THAT(complaint("- a\n"), HasSubstr("must be a mapping"));
+  EXPECT_THAT(complaint("ranks: [\n"), HasSubstr("not YAML"));
+  EXPECT_THAT(complaint(""), HasSubstr("must be a mapping"));
+  EXPECT_THAT(complaint("ranks: 2\nmemory_per_rank: lots\n"), HasSubstr("16GiB"));
+  EXPECT_THAT(complaint("hosts: [a, a]\nranks: 2\n"), HasSubstr("appears twice"));
+}
+
+TEST(ParseBytes, KnowsBothKindsOfUnits) {
+  EXPECT_EQ(parse_bytes("512"), 512u);
+  EXPECT_EQ(parse_bytes("16GiB"), uint64_t{16} << 30);
+  EXPECT_EQ(parse_bytes("80GB"), 80'000'000'000u);
+  EXPECT_EQ(parse_bytes("99999999999TiB"), std::nullopt);
+  EXPECT_EQ(parse_bytes("GiB"), std::nullopt);
+  EXPECT_EQ(parse_bytes("-1"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace shoal::launch
