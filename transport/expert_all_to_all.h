@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "kernels/ops/matmul.h"
@@ -17,7 +18,8 @@
 
 namespace shoal::transport {
 
-// One step's routing on one rank. `rows` are already in the format that the experts multiply with
+// One step's routing on one rank; copied where it is needed later, so its memory may be reused once
+// start_dispatch has returned. `rows` are already in the format that the experts multiply with
 // (int8 with scales, or f32), so the wire carries them as they are and the bits stay the same.
 struct Routing {
   kernels::ActivationRows rows;  // [num_tokens, hidden]; int8 or f32
@@ -70,7 +72,8 @@ struct AllToAllShape {
 };
 
 // group: this rank's index in the group is ep_rank, and group_ranks[i] is the HostComm rank of ep
-// rank i. A group of one returns an implementation that touches no transport.
+// rank i. A group of one returns an implementation that touches no transport. One dispatch at a time:
+// start, finish, combine, then the next start. Memory is taken in the first steps only.
 std::unique_ptr<ExpertAllToAll> make_expert_all_to_all(HostComm& comm,
                                                        std::vector<int> group_ranks,
                                                        const sharding::ExpertPlacement& placement,

@@ -1,11 +1,13 @@
 // Point-to-point messages between the ranks of one epoch, in host memory. Two implementations:
 // MPI (mpi_comm.h) and threads of one process (loopback_comm.h). Nothing here blocks except
 // wait_all(), which has a deadline. Messages between two ranks with one tag arrive in the order
-// sent. One thread per rank calls; not collective unless said.
+// sent. One thread per rank calls; not collective unless said. The comm outlives its requests.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 
 #include "runtime/base/deadline.h"
 
