@@ -85,7 +85,9 @@ constexpr uint64_t kDenseLayerBytes = 4 * kHidden * (1 + kExperts + kIntermediat
 constexpr uint64_t kEmbeddingBytes = 4 * kHidden * kVocab;
 
 ShardPlan plan_or_die(const ClusterSpec& cluster, bool tied = false) {
-  const auto result = plan_shards(small_directory(tied), small_config(), cluster);
+  ModelConfig config = small_config();
+  config.tied_embeddings = tied;
+  const auto result = plan_shards(small_directory(tied), config, cluster);
   if (const auto* refusal = std::get_if<Refusal>(&result))
     throw std::runtime_error(refusal->reason);
   return std::get<ShardPlan>(result);
