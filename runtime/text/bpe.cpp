@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <bit>
 #include <limits>
 #include <string>
@@ -45,15 +44,10 @@ size_t slot_of(uint64_t pair, size_t num_slots) {
   return (pair * kGoldenRatio) >> (64 - std::countr_zero(num_slots));
 }
 
-// std::*_heap keep the greatest in front: here the best rank, then the leftmost.
-bool is_worse(const BpeMerger::Scratch::Candidate& a, const BpeMerger::Scratch::Candidate& b) {
-  return a.rank != b.rank ? a.rank > b.rank : a.left > b.left;
-}
-
 }  // namespace
 
 BpeMerger::BpeMerger(const loader::Vocab& vocab)
-    : table_(std::bit_ceil(2 * vocab.merges.size() + 2)) {
+    : num_ranks_(vocab.merges.size()), table_(std::bit_ceil(2 * vocab.merges.size() + 2)) {
   const TokenIds ids = ids_by_spelling(vocab);
   for (unsigned byte = 0; byte < 256; ++byte) {
     std::string spelling;
@@ -99,24 +93,22 @@ void BpeMerger::propose(Scratch& scratch, int32_t left) const {
   const int32_t right = left < 0 ? -1 : scratch.symbols[left].next;
   if (right < 0) return;
   const Merge* merge = find(scratch.symbols[left].id, scratch.symbols[right].id);
-  if (merge == nullptr) return;
-  scratch.heap.push_back({merge->rank, left, merge->merged_id});
-  std::ranges::push_heap(scratch.heap, is_worse);
+  if (merge != nullptr) scratch.queue.push({merge->rank, left});
 }
 
-void BpeMerger::join(Scratch& scratch, const Scratch::Candidate& candidate) const {
+void BpeMerger::join(Scratch& scratch, MergeQueue::Entry entry) const {
   auto& symbols = scratch.symbols;
-  Scratch::Symbol& left = symbols[candidate.left];
+  Scratch::Symbol& left = symbols[entry.left];
   if (left.id < 0 || left.next < 0) return;
   Scratch::Symbol& right = symbols[left.next];
   const Merge* merge = find(left.id, right.id);
-  if (merge == nullptr || merge->merged_id != candidate.merged_id) return;
+  if (merge == nullptr || merge->rank != entry.rank) return;
   left.id = merge->merged_id;
   right.id = -1;
   left.next = right.next;
-  if (right.next >= 0) symbols[right.next].previous = candidate.left;
+  if (right.next >= 0) symbols[right.next].previous = entry.left;
   propose(scratch, left.previous);
-  propose(scratch, candidate.left);
+  propose(scratch, entry.left);
 }
 
 void BpeMerger::merge_word(std::string_view word,
@@ -125,17 +117,11 @@ void BpeMerger::merge_word(std::string_view word,
   SHOAL_ASSERT(word.size() < std::numeric_limits<int32_t>::max(), "word of {} bytes", word.size());
   const auto size = static_cast<int32_t>(word.size());
   scratch.symbols.clear();
-  scratch.heap.clear();
   for (int32_t i = 0; i < size; ++i)
     scratch.symbols.push_back(
         {byte_tokens_[static_cast<unsigned char>(word[i])], i - 1, i + 1 < size ? i + 1 : -1});
   for (int32_t i = 0; i < size; ++i) propose(scratch, i);
-  while (!scratch.heap.empty()) {
-    std::ranges::pop_heap(scratch.heap, is_worse);
-    const Scratch::Candidate best = scratch.heap.back();
-    scratch.heap.pop_back();
-    join(scratch, best);
-  }
+  while (const auto entry = scratch.queue.pop()) join(scratch, *entry);
   for (int32_t i = 0; i >= 0 && i < size; i = scratch.symbols[i].next)
     out.push_back(scratch.symbols[i].id);
 }

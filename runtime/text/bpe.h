@@ -2,11 +2,13 @@
 // merge ranks best (leftmost among equals) are joined until none can be.
 #pragma once
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
 
 #include "loader/format/vocab.h"
+#include "runtime/text/merge_queue.h"
 
 namespace shoal::text {
 
@@ -16,19 +18,15 @@ class BpeMerger {
   // Throws ModelFileError if a byte has no token or a merge names a token that does not exist.
   explicit BpeMerger(const loader::Vocab& vocab);
 
-  // Scratch memory of merge_word, kept by the caller between words.
+  // Memory of merge_word that the caller keeps between words; made by make_scratch().
   struct Scratch {
     struct Symbol {
       int32_t id, previous, next;  // neighbours as indices, -1 at an end; id -1: merged away
     };
-    struct Candidate {
-      uint32_t rank;
-      int32_t left;       // index of the left symbol
-      int32_t merged_id;  // a candidate is stale if its symbols no longer merge to this
-    };
     std::vector<Symbol> symbols;
-    std::vector<Candidate> heap;
+    MergeQueue queue;  // may hold pairs that no longer are neighbours
   };
+  Scratch make_scratch() const { return {{}, MergeQueue(num_ranks_)}; }
 
   // Appends the word's tokens to out. O(n log n) in the word's bytes, which are < 2^31.
   void merge_word(std::string_view word, Scratch& scratch, std::vector<int32_t>& out) const;
@@ -44,8 +42,9 @@ class BpeMerger {
   void insert(const Merge& merge);
   const Merge* find(int32_t left, int32_t right) const;  // null if the two do not merge
   void propose(Scratch& scratch, int32_t left) const;
-  void join(Scratch& scratch, const Scratch::Candidate& candidate) const;
+  void join(Scratch& scratch, MergeQueue::Entry entry) const;
 
+  size_t num_ranks_;
   std::array<int32_t, 256> byte_tokens_;
   std::vector<Merge> table_;  // open addressing, a power of two, at most half full
 };

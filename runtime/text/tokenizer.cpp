@@ -99,7 +99,7 @@ std::vector<int32_t> Tokenizer::encode(std::span<const TextPiece> pieces) const 
 std::vector<int32_t> Tokenizer::encode_between(std::string_view text,
                                                std::span<const SpecialMatch> specials) const {
   std::vector<int32_t> ids;
-  BpeMerger::Scratch scratch;
+  BpeMerger::Scratch scratch = merger_.make_scratch();
   size_t pos = 0;
   for (const SpecialMatch& special : specials) {
     append_merged(text.substr(pos, special.begin - pos), merger_, scratch, ids);
