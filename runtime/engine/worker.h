@@ -15,7 +15,7 @@ struct WorkerIdentity {
   plan::Epoch epoch = 0;
   std::string host;
   std::string build;
-  int ranks_on_host = 1;             // to share the host's cores
+  int ranks_on_host = 1;  // to share the host's cores
   Backend backend = Backend::kCpu;
 };
 

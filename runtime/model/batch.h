@@ -22,7 +22,7 @@ struct DeltaState {
 };
 struct StateView {
   const std::vector<DeltaState>* layers = nullptr;
-  TensorView slots;        // [num_sequences] i32
+  TensorView slots;  // [num_sequences] i32
 };
 
 struct Batch {

@@ -62,9 +62,8 @@ uint64_t CachePools::hash_sequence(std::span<const int32_t> blocks,
         XXH3_64bits_update(hash, layer.v + row, row_bytes);
       }
   for (const DeltaState& layer : delta_) {
-    XXH3_64bits_update(hash,
-                       layer.conv + slot * conv_floats_,
-                       static_cast<size_t>(conv_floats_) * sizeof(float));
+    XXH3_64bits_update(
+        hash, layer.conv + slot * conv_floats_, static_cast<size_t>(conv_floats_) * sizeof(float));
     XXH3_64bits_update(hash,
                        layer.state + slot * state_floats_,
                        static_cast<size_t>(state_floats_) * sizeof(float));

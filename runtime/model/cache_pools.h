@@ -23,7 +23,7 @@ class CachePools {
   const std::vector<kernels::KvCache>& kv_layers() const { return kv_; }
   const std::vector<DeltaState>& delta_layers() const { return delta_; }
 
-  void clear_slot(int slot);   // a new sequence starts from zero state
+  void clear_slot(int slot);  // a new sequence starts from zero state
 
   // XXH3 over a sequence's KV rows and state: equal histories give equal hashes.
   uint64_t hash_sequence(std::span<const int32_t> blocks, int64_t num_tokens, int slot) const;

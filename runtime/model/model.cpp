@@ -13,8 +13,7 @@ class PartTimer {
   explicit PartTimer(double& seconds)
       : seconds_(seconds), begin_(std::chrono::steady_clock::now()) {}
   ~PartTimer() {
-    seconds_ +=
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+    seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
   }
   PartTimer(const PartTimer&) = delete;
   PartTimer& operator=(const PartTimer&) = delete;
@@ -69,8 +68,8 @@ Model::~Model() = default;
 const PartSeconds& Model::seconds() const { return scratch_->seconds; }
 
 void Model::embed(const Batch& batch, TensorView hidden, const Exec& exec) const {
-  kernels_.embed_rows(
-      {.table = weights_.embedding, .token_ids = batch.token_ids, .output = hidden}, exec);
+  kernels_.embed_rows({.table = weights_.embedding, .token_ids = batch.token_ids, .output = hidden},
+                      exec);
 }
 
 void Model::forward(const Batch& batch, TensorView hidden, const Exec& exec) const {
@@ -115,8 +114,7 @@ void Model::attention(const AttentionWeights& weights,
   const TensorView attended = scratch_->attended.f32(n, int64_t{config_.num_heads} * head_dim);
   const TensorView projected = scratch_->projected.f32(n, config_.hidden_size);
 
-  DenseInput input(
-      kernels_, scratch_->normed.f32(n, config_.hidden_size), scratch_->input, exec);
+  DenseInput input(kernels_, scratch_->normed.f32(n, config_.hidden_size), scratch_->input, exec);
   input.project(weights.q, query);
   input.project(weights.k, key);
   input.project(weights.v, value);
@@ -179,8 +177,7 @@ void Model::delta_net(const DeltaNetWeights& weights,
   const TensorView attended = scratch_->attended.f32(n, config_.value_dim());
   const TensorView projected = scratch_->projected.f32(n, config_.hidden_size);
 
-  DenseInput input(
-      kernels_, scratch_->normed.f32(n, config_.hidden_size), scratch_->input, exec);
+  DenseInput input(kernels_, scratch_->normed.f32(n, config_.hidden_size), scratch_->input, exec);
   input.project(weights.qkv, raw);
   input.project(weights.gate, gate);
   input.project(weights.alpha, alpha);
@@ -246,8 +243,8 @@ void Model::mixture_of_experts(const MoeWeights& weights,
                          exec);
   }
   if (quantized)
-    rows = quantize(
-        kernels_, normed, kernels::ActivationFormat::kInt8, scratch_->expert_rows, exec);
+    rows =
+        quantize(kernels_, normed, kernels::ActivationFormat::kInt8, scratch_->expert_rows, exec);
 
   transport::DispatchHandle handle;
   {
@@ -278,8 +275,7 @@ void Model::mixture_of_experts(const MoeWeights& weights,
     const PartTimer timer(seconds.dispatch);
     arrived = experts_.finish_dispatch(handle, exec);
   }
-  const TensorView expert_out =
-      scratch_->expert_out.f32(arrived.rows.rows, config_.hidden_size);
+  const TensorView expert_out = scratch_->expert_out.f32(arrived.rows.rows, config_.hidden_size);
   if (arrived.rows.rows > 0) {
     const PartTimer timer(seconds.expert);
     const size_t needed =

@@ -11,9 +11,9 @@
 namespace shoal::model {
 
 struct AttentionWeights {
-  kernels::WeightView q;       // [num_heads * 2 * head_dim, hidden]: query, gate per head
-  kernels::WeightView k, v;    // [num_kv_heads * head_dim, hidden]
-  kernels::WeightView output;  // [hidden, num_heads * head_dim]
+  kernels::WeightView q;          // [num_heads * 2 * head_dim, hidden]: query, gate per head
+  kernels::WeightView k, v;       // [num_kv_heads * head_dim, hidden]
+  kernels::WeightView output;     // [hidden, num_heads * head_dim]
   const float* q_norm = nullptr;  // [head_dim]
   const float* k_norm = nullptr;  // [head_dim]
 };
@@ -30,7 +30,7 @@ struct DeltaNetWeights {
 };
 
 struct MoeWeights {
-  kernels::WeightView router;       // [num_experts, hidden], a float type
+  kernels::WeightView router;         // [num_experts, hidden], a float type
   kernels::WeightView shared_router;  // [1, hidden], a float type
   kernels::ExpertWeights shared;
   std::vector<kernels::ExpertWeights> experts;  // by local expert index
@@ -46,8 +46,8 @@ struct LayerWeights {
 };
 
 struct ModelWeights {
-  kernels::WeightView embedding;      // first stage
-  std::vector<LayerWeights> layers;   // this stage's, in order
+  kernels::WeightView embedding;       // first stage
+  std::vector<LayerWeights> layers;    // this stage's, in order
   const float* output_norm = nullptr;  // last stage
   kernels::WeightView lm_head;         // last stage
 };

@@ -1,0 +1,49 @@
+// Everything one rank holds while it serves an epoch: files, weights, caches, model, exchange.
+// Built from a Welcome; collective only in that all ranks of the job build theirs.
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "loader/io/weight_reader.h"
+#include "runtime/control/messages.h"
+#include "runtime/engine/step_runner.h"
+#include "runtime/engine/weight_loader.h"
+
+namespace shoal::engine {
+
+struct RankSettings {
+  Backend backend = Backend::kCpu;
+  int num_threads = 1;
+};
+
+class RankEngine {
+ public:
+  // progress(bytes_done, bytes_total). Throws ModelFileError when the files are not those that the
+  // Welcome names.
+  RankEngine(const control::Welcome& welcome,
+             transport::HostComm& comm,
+             RankSettings settings,
+             const std::function<void(uint64_t, uint64_t)>& progress);
+  ~RankEngine();
+
+  StepRunner& runner() { return *runner_; }
+  const loader::ReadLedger& ledger() const { return reader_->ledger(); }
+  const char* kernels_name() const { return kernels_->name; }
+  const loader::ModelConfig& config() const { return config_; }
+
+ private:
+  sharding::ShardPlan plan_;
+  loader::ModelFiles files_;
+  loader::ModelConfig config_;
+  std::unique_ptr<loader::WeightReader> reader_;
+  std::unique_ptr<LoadedWeights> weights_;
+  const kernels::KernelTable* kernels_;
+  std::unique_ptr<ThreadPool> pool_;
+  std::unique_ptr<model::CachePools> pools_;
+  std::unique_ptr<transport::ExpertAllToAll> experts_;
+  transport::ReplicatedRows gather_;
+  std::unique_ptr<model::Model> model_;
+  std::unique_ptr<StepRunner> runner_;
+};
+
+}  // namespace shoal::engine

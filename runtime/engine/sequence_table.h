@@ -1,0 +1,32 @@
+// The sequences that one rank knows, built from the plans it saw: admission, block tables, the
+// token sampled last. The same on every rank of a stage, but only the owner fills the tokens.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "runtime/plan/step_plan.h"
+
+namespace shoal::engine {
+
+struct RankSequence {
+  plan::Admission admission;
+  std::vector<plan::BlockId> blocks;
+  int32_t last_sample = plan::kPreviousSample;
+  int samples_under_way = 0;  // sampled on the last stage, not yet here
+};
+
+class SequenceTable {
+ public:
+  // Applies what a plan says before it runs: admitted, released, new blocks. Returns the state
+  // slots that start from zero.
+  std::vector<int> apply(const plan::StepPlan& plan);
+
+  RankSequence& at(plan::SequenceId id);  // asserts that it is known
+  RankSequence* find(plan::SequenceId id);
+
+ private:
+  std::map<plan::SequenceId, RankSequence> sequences_;
+};
+
+}  // namespace shoal::engine

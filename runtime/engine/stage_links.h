@@ -1,0 +1,56 @@
+// What crosses pipeline stages: hidden rows forward, sampled tokens back to the first stage. Both
+// ends derive every message's size from the plan, so nothing is announced. Sends do not wait: a
+// stage goes on with the next plan while its rows are on the way. One thread.
+#pragma once
+#include <deque>
+#include <vector>
+
+#include "runtime/engine/local_step.h"
+#include "transport/host_comm.h"
+
+namespace shoal::engine {
+
+class StageLinks {
+ public:
+  StageLinks(transport::HostComm& comm, const sharding::RankGrid& grid)
+      : comm_(comm), grid_(grid), stage_(grid.place(comm.rank()).stage) {}
+
+  bool first_stage() const { return stage_ == 0; }
+  bool last_stage() const { return stage_ == grid_.num_stages() - 1; }
+
+  // Rows of this rank's sequences from their owners on the stage before.
+  void receive_hidden(const LocalStep& step, TensorView hidden, Deadline deadline);
+  // Rows of this rank's sequences to their owners on the next stage.
+  void send_hidden(const LocalStep& step, TensorView hidden);
+
+  // Last stage: the tokens just sampled, to the ranks that will embed them. `sampled` holds one
+  // token for each sequence of the step that samples, in order.
+  void send_tokens(const LocalStep& step, const std::vector<int32_t>& sampled);
+  // First stage: expects those tokens; called once a step, after its rows were sent.
+  void expect_tokens(const LocalStep& step);
+  // First stage: replaces kPreviousSample by what was sampled, waiting where it is not here yet.
+  void fill_previous_samples(LocalStep& step, SequenceTable& table, Deadline deadline);
+
+ private:
+  struct Sending {
+    transport::Request request;
+    std::vector<std::byte> bytes;
+  };
+  struct Expected {
+    transport::Request request;
+    std::vector<int32_t> tokens;
+    std::vector<plan::SequenceId> ids;
+  };
+
+  void send(int to, transport::Tag tag, std::vector<std::byte> bytes);
+  void arrive(Expected& expected, SequenceTable& table);
+  void take_arrived(SequenceTable& table);
+
+  transport::HostComm& comm_;
+  const sharding::RankGrid& grid_;
+  int stage_;
+  std::deque<Sending> sending_;
+  std::deque<Expected> expected_;
+};
+
+}  // namespace shoal::engine

@@ -1,0 +1,187 @@
+#include "runtime/engine/step_runner.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "runtime/model/sampler.h"
+
+namespace shoal::engine {
+namespace {
+
+// Rows of logits made at once while scoring: enough to decode lm_head once for many of them,
+// small enough to bound memory at any vocabulary.
+constexpr int64_t kScoreRows = 32;
+// A result is sent on its way when its rows reach this size.
+constexpr size_t kResultBytes = 8u << 20;
+
+double seconds_since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+TensorView grown(std::vector<float>& memory, int64_t rows, int64_t cols) {
+  const auto floats = static_cast<size_t>(rows * cols);
+  if (memory.size() < floats) memory.resize(floats);
+  return view_f32(memory.data(), rows, cols);
+}
+
+}  // namespace
+
+StepRunner::StepRunner(RankParts parts)
+    : parts_(std::move(parts)), links_(parts_.comm, parts_.plan.grid) {}
+
+void StepRunner::run(const plan::StepPlan& plan,
+                     Deadline deadline,
+                     const std::function<void(plan::StepResult)>& report) {
+  for (const int slot : table_.apply(plan)) parts_.pools.clear_slot(slot);
+  for (int repeat = 0; repeat < plan.num_repeats; ++repeat)
+    run_once(plan, repeat, deadline, report);
+}
+
+void StepRunner::run_once(const plan::StepPlan& plan,
+                          int repeat,
+                          Deadline deadline,
+                          const std::function<void(plan::StepResult)>& report) {
+  const auto begin = std::chrono::steady_clock::now();
+  const Exec exec{.pool = &parts_.pool, .deadline = deadline};
+  step_.build(plan, repeat, parts_.plan.grid, parts_.comm.rank(), table_);
+  const TensorView hidden = grown(hidden_, step_.num_tokens(), parts_.config.hidden_size);
+
+  if (links_.first_stage()) links_.fill_previous_samples(step_, table_, deadline);
+  const model::Batch batch =
+      step_.batch(plan, parts_.pools.kv_layers(), parts_.pools.delta_layers());
+  if (links_.first_stage()) {
+    if (batch.num_tokens > 0) parts_.model.embed(batch, hidden, exec);
+  } else {
+    const auto waits = std::chrono::steady_clock::now();
+    links_.receive_hidden(step_, hidden, deadline);
+    stats_.seconds_idle += seconds_since(waits);
+  }
+  parts_.model.forward(batch, hidden, exec);
+
+  plan::StepResult result{
+      .epoch = plan.epoch, .step_id = plan.step_id, .repeat = repeat, .rank = parts_.comm.rank()};
+  std::vector<int32_t> sampled;
+  if (links_.last_stage()) {
+    finish_rows(exec, result, sampled, report);
+  } else {
+    links_.send_hidden(step_, hidden);
+  }
+  if (parts_.plan.grid.num_stages() > 1) {
+    if (links_.last_stage()) links_.send_tokens(step_, sampled);
+    if (links_.first_stage()) links_.expect_tokens(step_);
+  }
+  update_stats();
+  result.step_nanos = std::chrono::nanoseconds(std::chrono::steady_clock::now() - begin).count();
+  result.stats = stats_;
+  report(std::move(result));
+}
+
+void StepRunner::finish_rows(const Exec& exec,
+                             plan::StepResult& result,
+                             std::vector<int32_t>& sampled,
+                             const std::function<void(plan::StepResult)>& report) {
+  const auto begin = std::chrono::steady_clock::now();
+  std::vector<const LocalSequence*> sampling;
+  for (const LocalSequence& local : step_.sequences()) {
+    const plan::Score score = local.scheduled->score;
+    if (score == plan::Score::kChunk || score == plan::Score::kFullLogits)
+      score_chunk(local, exec, result, report);
+    if (local.scheduled->sample) sampling.push_back(&local);
+  }
+  if (sampling.empty()) return;
+
+  const auto num_rows = static_cast<int64_t>(sampling.size());
+  const int64_t hidden_size = parts_.config.hidden_size;
+  const TensorView rows = grown(rows_, num_rows, hidden_size);
+  for (int64_t i = 0; i < num_rows; ++i) {
+    const LocalSequence& local = *sampling[static_cast<size_t>(i)];
+    std::memcpy(rows.row(i),
+                hidden_.data() + int64_t{local.first_row + local.num_rows - 1} * hidden_size,
+                static_cast<size_t>(hidden_size) * sizeof(float));
+  }
+  const TensorView logits = grown(logits_, num_rows, parts_.config.vocab_size);
+  parts_.model.logits(rows, logits, exec);
+  for (int64_t i = 0; i < num_rows; ++i) {
+    const LocalSequence& local = *sampling[static_cast<size_t>(i)];
+    const std::span<const float> row(logits.row(i), static_cast<size_t>(logits.cols()));
+    const int64_t position = local.scheduled->start + result.repeat + local.num_rows;
+    const int32_t token =
+        model::sample_token(row, local.sequence->admission.sampling, position, parts_.masked_ids);
+    float logprob = 0;
+    if (local.scheduled->score == plan::Score::kSampled)
+      logprob = static_cast<float>(row[static_cast<size_t>(token)] - model::log_sum_exp(row));
+    local.sequence->last_sample = token;
+    sampled.push_back(token);
+    result.tokens.push_back({.id = local.scheduled->id,
+                             .position = position,
+                             .token = token,
+                             .logprob = logprob,
+                             .sampled = true});
+  }
+  stats_.seconds_sampling += seconds_since(begin);
+}
+
+void StepRunner::score_chunk(const LocalSequence& local,
+                             const Exec& exec,
+                             plan::StepResult& result,
+                             const std::function<void(plan::StepResult)>& report) {
+  const plan::ScheduledSequence& scheduled = *local.scheduled;
+  const auto next_token = [&](int row) {
+    return row + 1 < local.num_rows ? scheduled.tokens[static_cast<size_t>(row) + 1]
+                                    : scheduled.score_next;
+  };
+  const int64_t first = std::max<int64_t>(scheduled.score_start - scheduled.start, 0);
+  const int64_t last = next_token(local.num_rows - 1) >= 0 ? local.num_rows : local.num_rows - 1;
+  const int64_t hidden_size = parts_.config.hidden_size;
+  for (int64_t begin = first; begin < last; begin += kScoreRows) {
+    const int64_t count = std::min(kScoreRows, last - begin);
+    const TensorView rows =
+        view_f32(hidden_.data() + (local.first_row + begin) * hidden_size, count, hidden_size);
+    const TensorView logits = grown(logits_, count, parts_.config.vocab_size);
+    parts_.model.logits(rows, logits, exec);
+    for (int64_t i = 0; i < count; ++i) {
+      const std::span<float> row(logits.row(i), static_cast<size_t>(logits.cols()));
+      const int32_t token = next_token(static_cast<int>(begin + i));
+      const double log_sum = model::log_sum_exp(row);
+      plan::TokenScore score{
+          .id = scheduled.id, .position = scheduled.start + begin + i + 1, .token = token};
+      score.logprob = static_cast<float>(row[static_cast<size_t>(token)] - log_sum);
+      if (scheduled.score == plan::Score::kFullLogits) {
+        score.row.resize(row.size());
+        for (size_t id = 0; id < row.size(); ++id)
+          score.row[id] = static_cast<float>(row[id] - log_sum);
+      }
+      result.tokens.push_back(std::move(score));
+    }
+    const size_t row_size = result.tokens.empty() ? 0 : result.tokens.back().row.size();
+    if (result.tokens.size() * row_size * sizeof(float) >= kResultBytes) {
+      plan::StepResult part = result;
+      part.final_part = false;
+      report(std::move(part));
+      result.tokens.clear();
+    }
+  }
+}
+
+void StepRunner::update_stats() {
+  const model::PartSeconds& seconds = parts_.model.seconds();
+  ++stats_.steps;
+  stats_.tokens += static_cast<uint64_t>(step_.num_tokens());
+  stats_.expert_rows = seconds.expert_rows;
+  stats_.bytes_sent = parts_.comm.bytes_sent();
+  stats_.bytes_received = parts_.comm.bytes_received();
+  stats_.seconds_attention = seconds.attention;
+  stats_.seconds_delta_net = seconds.delta_net;
+  stats_.seconds_router = seconds.router;
+  stats_.seconds_dispatch = seconds.dispatch;
+  stats_.seconds_expert = seconds.expert;
+  stats_.seconds_combine = seconds.combine;
+}
+
+uint64_t StepRunner::state_hash(plan::SequenceId id, int64_t num_tokens) {
+  const RankSequence& sequence = table_.at(id);
+  return parts_.pools.hash_sequence(sequence.blocks, num_tokens, sequence.admission.state_slot);
+}
+
+}  // namespace shoal::engine
