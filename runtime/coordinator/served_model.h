@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "loader/format/metadata.h"
 #include "loader/format/model_config.h"
 #include "loader/format/vocab.h"
 #include "runtime/text/template/chat_template.h"
@@ -23,5 +24,11 @@ struct ServedModel {
 
   std::vector<int32_t> stop_ids;    // eos and <|endoftext|>
 };
+
+// From headers alone: launch opens the files. `alias` empty: the file names the model. Throws
+// ModelFileError for a model, tokenizer or template that cannot be used.
+std::shared_ptr<const ServedModel> make_served_model(const loader::Metadata& metadata,
+                                                     loader::TensorDirectory directory,
+                                                     const std::string& alias);
 
 }  // namespace shoal::coordinator
