@@ -174,12 +174,50 @@ struct CodecIq3Xxs {
   static constexpr bool kSplit = false, kHasMin = false, kUnsigned = false;
 
   static void unpack(const std::byte* at, Superblock& out) {
-    for (int b = 0; b < 8; ++b) {
-      const auto indices = load_bytes<uint64_t>(at + 2 + 8 * b);
-      const auto word = load_bytes<uint32_t>(at + 66 + 4 * b);
-      out.q[b] = _mm256_sign_epi8(magnitudes(indices), signs(word));
-    }
     const __m256i words = load_32(at + 66);
+    const __m256i masks = sign_masks(words);
+    // Bit i of a word's byte k decides column 8 k + i of its block.
+    const __m256i byte_of_column = _mm256_setr_epi8(0,
+                                                    0,
+                                                    0,
+                                                    0,
+                                                    0,
+                                                    0,
+                                                    0,
+                                                    0,
+                                                    1,
+                                                    1,
+                                                    1,
+                                                    1,
+                                                    1,
+                                                    1,
+                                                    1,
+                                                    1,
+                                                    2,
+                                                    2,
+                                                    2,
+                                                    2,
+                                                    2,
+                                                    2,
+                                                    2,
+                                                    2,
+                                                    3,
+                                                    3,
+                                                    3,
+                                                    3,
+                                                    3,
+                                                    3,
+                                                    3,
+                                                    3);
+    const __m256i bit_of_column = _mm256_set1_epi64x(static_cast<int64_t>(0x8040201008040201u));
+    for (int b = 0; b < 8; ++b) {
+      const __m256i mask = _mm256_permutevar8x32_epi32(masks, _mm256_set1_epi32(b));
+      const __m256i bits =
+          _mm256_and_si256(_mm256_shuffle_epi8(mask, byte_of_column), bit_of_column);
+      const __m256i minus = _mm256_cmpeq_epi8(bits, bit_of_column);
+      const __m256i q = magnitudes(load_bytes<uint64_t>(at + 2 + 8 * b));
+      out.q[b] = _mm256_sub_epi8(_mm256_xor_si256(q, minus), minus);
+    }
     const __m256 scale = _mm256_cvtepi32_ps(_mm256_srli_epi32(words, 28));
     const __m256 d = _mm256_set1_ps(load_f16(at));
     const __m256 half = _mm256_set1_ps(0.5f);
@@ -194,9 +232,50 @@ struct CodecIq3Xxs {
     return _mm256_setr_epi32(
         entry(0), entry(1), entry(2), entry(3), entry(4), entry(5), entry(6), entry(7));
   }
-  static __m256i signs(uint32_t word) {
-    const auto eight = [&](int i) { return static_cast<int64_t>(kEvenSigns[word >> 7 * i & 127]); };
-    return _mm256_setr_epi64x(eight(0), eight(1), eight(2), eight(3));
+
+  // Four 7-bit indices a word to four bytes, whose top bits make the number of ones even.
+  static __m256i sign_masks(__m256i words) {
+    const auto seven = [&](int k) {
+      return _mm256_and_si256(_mm256_slli_epi32(words, k), _mm256_set1_epi32(0x7f << 8 * k));
+    };
+    const __m256i bits =
+        _mm256_or_si256(_mm256_or_si256(seven(0), seven(1)), _mm256_or_si256(seven(2), seven(3)));
+    const __m256i low_nibbles = _mm256_set1_epi8(15);
+    const __m256i folded =
+        _mm256_and_si256(_mm256_xor_si256(bits, _mm256_srli_epi16(bits, 4)), low_nibbles);
+    const __m256i odd = _mm256_setr_epi8(0,
+                                         -128,
+                                         -128,
+                                         0,
+                                         -128,
+                                         0,
+                                         0,
+                                         -128,
+                                         -128,
+                                         0,
+                                         0,
+                                         -128,
+                                         0,
+                                         -128,
+                                         -128,
+                                         0,
+                                         0,
+                                         -128,
+                                         -128,
+                                         0,
+                                         -128,
+                                         0,
+                                         0,
+                                         -128,
+                                         -128,
+                                         0,
+                                         0,
+                                         -128,
+                                         0,
+                                         -128,
+                                         -128,
+                                         0);
+    return _mm256_or_si256(bits, _mm256_shuffle_epi8(odd, folded));
   }
 };
 

@@ -8,7 +8,7 @@ namespace shoal::kernels::cpu {
 namespace {
 
 // Activation rows that share one unpacking of a superblock; their lanes stay in L1.
-constexpr int kMaxTokens = 8;
+constexpr int kMaxTokens = 16;
 
 template <class X>
 struct Activations {

@@ -31,11 +31,14 @@ ThreadPool& pool() {
   return pool;
 }
 
-// Bytes that decode to finite numbers in every type: all fields small.
-std::vector<std::byte> weight_bytes(int64_t count) {
+// Bytes that decode to ordinary numbers in every type: f16 fields stay finite, and the exponents of
+// MXFP4 are set, because subnormal sums would be slow.
+std::vector<std::byte> weight_bytes(DType dtype, int64_t count) {
   std::vector<std::byte> bytes(static_cast<size_t>(count));
   std::minstd_rand random(1);
-  for (std::byte& b : bytes) b = static_cast<std::byte>(random() & 0x3b);
+  for (std::byte& b : bytes) b = static_cast<std::byte>(random() >> 8 & 0x3b);
+  if (dtype == DType::kMXFP4)
+    for (size_t i = 0; i < bytes.size(); i += 17) bytes[i] = std::byte{120};
   return bytes;
 }
 
@@ -77,7 +80,7 @@ void run_matmul(benchmark::State& state, DType dtype, ActivationFormat format, i
   const int64_t cols = state.range(0);
   const int64_t tokens = state.range(1);
   if (rows == 0) rows = kWeightBytes / row_bytes(dtype, cols) / std::max<int64_t>(tokens / 8, 1);
-  const std::vector<std::byte> bytes = weight_bytes(rows * row_bytes(dtype, cols));
+  const std::vector<std::byte> bytes = weight_bytes(dtype, rows * row_bytes(dtype, cols));
   const WeightView weight = {.data = bytes.data(), .dtype = dtype, .rows = rows, .cols = cols};
   const ActivationMemory input(format, tokens, cols);
   std::vector<float> output(static_cast<size_t>(rows * tokens));
@@ -107,7 +110,7 @@ void run_experts(benchmark::State& state, DType dtype) {
   const int64_t hidden = state.range(0), intermediate = state.range(1);
   const int64_t num_experts = state.range(2), rows_each = state.range(3);
   const int64_t matrix_bytes = intermediate * row_bytes(dtype, hidden);
-  const std::vector<std::byte> bytes = weight_bytes(num_experts * 3 * matrix_bytes);
+  const std::vector<std::byte> bytes = weight_bytes(dtype, num_experts * 3 * matrix_bytes);
   std::vector<ExpertWeights> experts;
   for (int64_t e = 0; e < num_experts; ++e) {
     const std::byte* at = bytes.data() + e * 3 * matrix_bytes;
