@@ -264,7 +264,8 @@ TEST(Planner, RefusesContradictions) {
 }
 
 TEST(Planner, BackendIsAPropertyOfEverySlice) {
-  for (const auto& slice : plan_or_die({.backend = Backend::kReference}).ranks[0].slices)
+  const ShardPlan plan = plan_or_die({.backend = Backend::kReference});
+  for (const auto& slice : plan.ranks[0].slices)
     EXPECT_EQ(slice.backend, Backend::kReference);
 }
 
