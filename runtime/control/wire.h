@@ -18,26 +18,32 @@ static_assert(std::endian::native == std::endian::little);
 
 class ByteWriter {
  public:
+  ByteWriter() { bytes_.reserve(256); }
+
   template <class T>
   void put(T value) {
     static_assert(std::is_arithmetic_v<T> || std::is_enum_v<T>);
-    const auto* bytes = reinterpret_cast<const std::byte*>(&value);
-    bytes_.insert(bytes_.end(), bytes, bytes + sizeof(T));
+    append(&value, sizeof(T));
   }
   void put_string(std::string_view text) {
     put(static_cast<uint32_t>(text.size()));
-    const auto* bytes = reinterpret_cast<const std::byte*>(text.data());
-    bytes_.insert(bytes_.end(), bytes, bytes + text.size());
+    append(text.data(), text.size());
   }
   template <class T>
   void put_numbers(const std::vector<T>& values) {
     put(static_cast<uint32_t>(values.size()));
-    const auto* bytes = reinterpret_cast<const std::byte*>(values.data());
-    bytes_.insert(bytes_.end(), bytes, bytes + values.size() * sizeof(T));
+    append(values.data(), values.size() * sizeof(T));
   }
   std::vector<std::byte> take() { return std::move(bytes_); }
 
  private:
+  void append(const void* from, size_t count) {
+    if (count == 0) return;
+    const size_t at = bytes_.size();
+    bytes_.resize(at + count);
+    std::memcpy(bytes_.data() + at, from, count);
+  }
+
   std::vector<std::byte> bytes_;
 };
 

@@ -1,0 +1,142 @@
+#include "runtime/scheduler/scheduler.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+namespace shoal::scheduler {
+namespace {
+
+NewSequence sequence(plan::SequenceId id, int64_t prompt_len, int64_t max_tokens) {
+  NewSequence out{.id = id, .max_tokens = max_tokens};
+  for (int64_t i = 0; i < prompt_len; ++i) out.prompt.push_back(static_cast<int32_t>(i));
+  return out;
+}
+
+SchedulerConfig small() {
+  return {.ep_per_stage = {1},
+          .num_home_groups = 1,
+          .block_size = 4,
+          .num_blocks = 8,
+          .num_slots = 4,
+          .max_batch_tokens = 6,
+          .max_sequences = 4};
+}
+
+TEST(Scheduler, CutsAPromptIntoChunksOfTheBudgetAndSamplesAtItsEnd) {
+  Scheduler scheduler(small());
+  ASSERT_TRUE(scheduler.admit(sequence(1, 8, 2)));
+  const auto first = scheduler.next_plan(7);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->epoch, 7u);
+  ASSERT_EQ(first->sequences.size(), 1u);
+  EXPECT_EQ(first->sequences[0].tokens, (std::vector<int32_t>{0, 1, 2, 3, 4, 5}));
+  EXPECT_EQ(first->sequences[0].new_blocks.size(), 2u);
+  EXPECT_FALSE(first->sequences[0].sample);
+  EXPECT_EQ(first->token_capacity, 6);
+  EXPECT_EQ(first->admitted.size(), 1u);
+
+  const auto second = scheduler.next_plan(7);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->sequences[0].start, 6);
+  EXPECT_EQ(second->sequences[0].tokens, (std::vector<int32_t>{6, 7}));
+  EXPECT_TRUE(second->sequences[0].sample);
+  EXPECT_TRUE(second->admitted.empty());
+  EXPECT_FALSE(scheduler.next_plan(7)) << "two plans in flight are enough for one stage";
+}
+
+TEST(Scheduler, PlansTheNextTokenBeforeTheLastIsKnown) {
+  Scheduler scheduler(small());
+  ASSERT_TRUE(scheduler.admit(sequence(1, 2, 3)));
+  const auto prefill = scheduler.next_plan(1);
+  const auto ahead = scheduler.next_plan(1);
+  ASSERT_TRUE(ahead);
+  EXPECT_EQ(ahead->sequences[0].tokens, std::vector<int32_t>{plan::kPreviousSample});
+  EXPECT_EQ(ahead->sequences[0].start, 2);
+  scheduler.token_known(1, 42);
+  scheduler.step_done(prefill->step_id);
+  const auto third = scheduler.next_plan(1);
+  ASSERT_TRUE(third);
+  EXPECT_EQ(third->sequences[0].tokens, std::vector<int32_t>{plan::kPreviousSample})
+      << "42 was the first of two samples under way";
+  scheduler.token_known(1, 43);
+  scheduler.token_known(1, 44);
+  scheduler.step_done(ahead->step_id);
+  EXPECT_FALSE(scheduler.next_plan(1)) << "max_tokens samples are planned";
+}
+
+TEST(Scheduler, AdmitsOnlyWhatFitsForItsWholeLength) {
+  Scheduler scheduler(small());  // 32 tokens of cache
+  EXPECT_FALSE(scheduler.fits(33));
+  EXPECT_TRUE(scheduler.fits(32));
+  ASSERT_TRUE(scheduler.admit(sequence(1, 10, 10)));   // 5 blocks
+  EXPECT_FALSE(scheduler.admit(sequence(2, 10, 10)));  // 3 left
+  EXPECT_TRUE(scheduler.admit(sequence(2, 6, 6)));
+  EXPECT_EQ(scheduler.num_free_blocks(), 0);
+  scheduler.release(1);
+  EXPECT_EQ(scheduler.num_free_blocks(), 5);
+  EXPECT_TRUE(scheduler.admit(sequence(3, 10, 10)));
+}
+
+TEST(Scheduler, AnUnannouncedSequenceLeavesWithoutATrace) {
+  Scheduler scheduler(small());
+  ASSERT_TRUE(scheduler.admit(sequence(1, 2, 2)));
+  ASSERT_TRUE(scheduler.admit(sequence(2, 2, 2)));
+  scheduler.release(1);
+  const auto plan = scheduler.next_plan(1);
+  ASSERT_TRUE(plan);
+  ASSERT_EQ(plan->admitted.size(), 1u);
+  EXPECT_EQ(plan->admitted[0].id, 2u);
+  EXPECT_TRUE(plan->released.empty());
+  scheduler.release(2);
+  ASSERT_TRUE(scheduler.admit(sequence(3, 2, 2)));
+  const auto next = scheduler.next_plan(1);
+  ASSERT_TRUE(next);
+  EXPECT_EQ(next->released, std::vector<plan::SequenceId>{2});
+}
+
+TEST(Scheduler, SpreadsHomesAndKeepsEveryRankWithinItsBudget) {
+  SchedulerConfig config = small();
+  config.ep_per_stage = {3, 2};
+  config.num_blocks = 64;
+  config.num_slots = 6;
+  config.max_sequences = 6;
+  Scheduler scheduler(config);
+  std::multiset<int> homes;
+  for (plan::SequenceId id = 1; id <= 6; ++id) ASSERT_TRUE(scheduler.admit(sequence(id, 5, 4)));
+  const auto plan = scheduler.next_plan(1);
+  ASSERT_TRUE(plan);
+  std::vector<int> home_of(7);
+  for (const plan::Admission& admission : plan->admitted) {
+    homes.insert(admission.home);
+    home_of[admission.id] = admission.home;
+  }
+  EXPECT_EQ(homes, (std::multiset<int>{0, 0, 1, 1, 2, 2}));
+  std::vector<size_t> first(3), second(2);
+  for (const plan::ScheduledSequence& scheduled : plan->sequences) {
+    const auto home = static_cast<size_t>(home_of[scheduled.id]);
+    first[home % 3] += scheduled.tokens.size();
+    second[home % 2] += scheduled.tokens.size();
+  }
+  for (const size_t tokens : first) EXPECT_LE(tokens, 6u);
+  for (const size_t tokens : second) EXPECT_LE(tokens, 6u);
+}
+
+TEST(Scheduler, TheSameCallsGiveTheSamePlans) {
+  const auto trace = [] {
+    Scheduler scheduler(small());
+    std::vector<plan::StepPlan> plans;
+    for (plan::SequenceId id = 1; id <= 3; ++id) scheduler.admit(sequence(id, 3, 3));
+    for (int round = 0; round < 6; ++round) {
+      while (const auto plan = scheduler.next_plan(1)) plans.push_back(*plan);
+      for (const plan::ScheduledSequence& s : plans.back().sequences)
+        if (s.sample) scheduler.token_known(s.id, 1);
+      scheduler.step_done(plans.back().step_id);
+    }
+    return plans;
+  };
+  EXPECT_EQ(trace(), trace());
+}
+
+}  // namespace
+}  // namespace shoal::scheduler
