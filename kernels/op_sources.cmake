@@ -1,2 +1,10 @@
 set(SHOAL_OP_SOURCES
+  ops/kv_cache.cpp
+  ops/rope_angles.cpp
+  reference/attention.cpp
+  reference/conv_silu.cpp
+  reference/delta_net.cpp
+  reference/elementwise.cpp
+  reference/norm.cpp
+  reference/router_topk.cpp
 )

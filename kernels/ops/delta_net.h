@@ -6,36 +6,49 @@
 namespace shoal::kernels {
 
 // Depthwise causal convolution over the last `kernel` tokens, then SiLU.
-//   s[c] = sum over j of w[c][j] * u[t - (kernel-1) + j][c]   (fma in rising j)
-// conv_state holds the last kernel-1 raw inputs of a sequence, oldest first, and is updated.
+//   s[c] = sum over j of w[c][j] * u[t - (kernel-1) + j][c]   (from 0, fma in rising j)
+// conv_state holds the last kernel-1 raw inputs of a sequence, oldest first, and is updated: a
+// chunk shorter than kernel-1 shifts it. A sequence without rows leaves its state alone.
+inline constexpr int kMaxConvKernel = 8;
+
 struct ConvParams {
-  TensorView input;          // [n, channels] f32, raw u
-  const float* weight;       // [channels, kernel]
-  int kernel;                // 4
-  float* conv_state;         // [num_slots, kernel - 1, channels]
+  TensorView input;     // [n, channels] f32, raw u
+  const float* weight;  // [channels, kernel]
+  int kernel;           // 4; 1 to kMaxConvKernel
+  float* conv_state;    // [num_slots, kernel - 1, channels]
   int num_sequences;
   TensorView sequence_starts;  // [num_sequences + 1] i32
   TensorView state_slots;      // [num_sequences] i32
-  TensorView output;         // [n, channels] f32
+  TensorView output;           // [n, channels] f32; not the input
 };
 
 // Per V head h with K head h mod num_k_heads, on conv output rows [Q heads][K heads][V heads]:
 //   q, k = x / max(|x|, epsilon) (L2 over `dim`, lanes and tree as in norm.h), q *= 1/sqrt(dim)
 //   beta = sigmoid(beta_logit), decay = exp(a[h] * softplus(alpha + dt_bias[h]))
 //   S = decay * S;  p = S^T k;  e = beta (v - p);  S = S + k e^T;  o = S^T q
-// State layout [slot, V head, i (key), j (value)], j contiguous. Sums over i rise from 0 with fma.
+// State layout [slot, V head, i (key), j (value)], j contiguous. In full, every column j by itself:
+//   inv = 1 / max(sqrt(sum of squares), epsilon);  k_i = x_i * inv;
+//   q_i = (x_i * inv) * (1 / sqrt(float(dim)))
+//   first pass, i rising from p = 0:    p = fma(decay * S[i][j], k_i, p)
+//   e = beta * (v_j - p)
+//   second pass, i rising from o = 0:   S[i][j] = fma(k_i, e, decay * S[i][j])
+//                                       o = fma(S[i][j], q_i, o)
+// The product decay * S is rounded both times alike, so it may be stored between the passes or not.
+// sigmoid, exp and softplus: kernels/math.h.
+inline constexpr int kMaxDeltaNetDim = 256;
+
 struct DeltaNetParams {
-  TensorView mixed;          // [n, 2 * num_k_heads * dim + num_v_heads * dim] f32: after conv
-  TensorView alpha, beta;    // [n, num_v_heads] f32: raw projections
-  const float* a;            // [num_v_heads], already -exp(A_log)
-  const float* dt_bias;      // [num_v_heads]
-  int num_k_heads, num_v_heads, dim;
+  TensorView mixed;        // [n, 2 * num_k_heads * dim + num_v_heads * dim] f32: after conv
+  TensorView alpha, beta;  // [n, num_v_heads] f32: raw projections
+  const float* a;          // [num_v_heads], already -exp(A_log)
+  const float* dt_bias;    // [num_v_heads]
+  int num_k_heads, num_v_heads, dim;  // dim a multiple of 8, at most kMaxDeltaNetDim
   float epsilon;
-  float* state;              // [num_slots, num_v_heads, dim, dim]
+  float* state;  // [num_slots, num_v_heads, dim, dim]
   int num_sequences;
   TensorView sequence_starts;  // [num_sequences + 1] i32
   TensorView state_slots;      // [num_sequences] i32
-  TensorView output;         // [n, num_v_heads * dim] f32
+  TensorView output;           // [n, num_v_heads * dim] f32
 };
 
 }  // namespace shoal::kernels
