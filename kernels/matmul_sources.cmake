@@ -15,13 +15,15 @@ set(SHOAL_MATMUL_SOURCES
   reference/quantize_rows.cpp
   reference/row_dot.cpp
   cpu/dot_rows_avx2.cpp
+  cpu/dot_rows_avx512.cpp
   cpu/embed_rows.cpp
   cpu/expert_mlp_avx2.cpp
   cpu/float_rows_avx2.cpp
+  cpu/instruction_set.cpp
   cpu/matmul.cpp
   cpu/quantize_rows_avx2.cpp
   cpu/row_product.cpp
   cpu/row_tiles_avx2.cpp
+  cpu/row_tiles_avx512.cpp
   cpu/thread_scratch.cpp
-  cpu/weight_tile_avx2.cpp
 )

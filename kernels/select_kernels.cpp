@@ -1,7 +1,8 @@
-#include <optional>
 #include <string>
 
+#include "kernels/cpu/avx512_ops.h"
 #include "kernels/cpu/cpu_ops.h"
+#include "kernels/cpu/instruction_set.h"
 #include "kernels/kernel_table.h"
 #include "kernels/reference/reference_ops.h"
 #include "runtime/base/env.h"
@@ -42,18 +43,26 @@ constexpr KernelTable kAvx2Table = {.name = "avx2",
                                     .sigmoid_mul = cpu::sigmoid_mul,
                                     .add_scaled = cpu::add_scaled};
 
-bool has_avx2() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-         __builtin_cpu_supports("f16c");
+constexpr KernelTable make_avx512_table() {
+  KernelTable table = kAvx2Table;
+  table.name = "avx512";
+  table.matmul = cpu::matmul_avx512;
+  table.expert_mlp = cpu::expert_mlp_avx512;
+  return table;
 }
+constexpr KernelTable kAvx512Table = make_avx512_table();
 
+// A forced set that this machine lacks is an error.
 const KernelTable& select_cpu() {
-  const std::optional<std::string> forced = forced_isa();
-  if (forced == "reference") return kReferenceTable;
-  if (has_avx2()) return kAvx2Table;
-  if (forced == "avx2")
+  const std::string wanted = forced_isa().value_or("");
+  if (wanted == "reference") return kReferenceTable;
+  if (wanted == "avx512" && !cpu::has_avx512())
+    throw Error(ExitCode::kUsage,
+                "SHOAL_FORCE_ISA=avx512: this machine has no AVX-512 VNNI and VBMI");
+  if (wanted == "avx2" && !cpu::has_avx2())
     throw Error(ExitCode::kUsage, "SHOAL_FORCE_ISA=avx2: this machine has no AVX2");
-  return kReferenceTable;
+  if (wanted != "avx2" && cpu::has_avx512()) return kAvx512Table;
+  return cpu::has_avx2() ? kAvx2Table : kReferenceTable;
 }
 
 }  // namespace

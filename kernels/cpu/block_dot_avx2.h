@@ -1,33 +1,10 @@
 // Integer dots of a Superblock with 256 activations, and their step of the row arithmetic.
 #pragma once
-#include "kernels/cpu/superblock_avx2.h"
+#include "kernels/cpu/codecs_avx2.h"
+#include "kernels/ops/matmul.h"
 
 namespace shoal::kernels::cpu {
-
-// Products of one block summed to eight int32; with int8 activations and int16 ones alike the low
-// four hold the first 16 columns and the high four the rest.
-template <class Codec>
-inline __m256i block_products(__m256i q, const int8_t* x) {
-  const __m256i activations = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x));
-  // Byte products need an unsigned side. |q| <= 128 and |x| <= 127, so no pair of products
-  // leaves int16.
-  const __m256i pairs =
-      Codec::kUnsigned ? _mm256_maddubs_epi16(q, activations)
-                       : _mm256_maddubs_epi16(_mm256_abs_epi8(q), _mm256_sign_epi8(activations, q));
-  return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-}
-
-template <class Codec>
-inline __m256i block_products(__m256i q, const int16_t* x) {
-  const __m256i low = _mm256_cvtepi8_epi16(_mm256_castsi256_si128(q));
-  const __m256i high = _mm256_cvtepi8_epi16(_mm256_extracti128_si256(q, 1));
-  const auto* activations = reinterpret_cast<const __m256i*>(x);
-  const __m256i first = _mm256_madd_epi16(low, _mm256_loadu_si256(activations));
-  const __m256i second = _mm256_madd_epi16(high, _mm256_loadu_si256(activations + 1));
-  if constexpr (!Codec::kSplit) return _mm256_add_epi32(first, second);
-  return _mm256_add_epi32(_mm256_permute2x128_si256(first, second, 0x20),
-                          _mm256_permute2x128_si256(first, second, 0x31));
-}
+namespace {
 
 // Eight vectors of partial sums to one: lane b of `low` is the sum of products[b]'s low half.
 struct BlockSums {
@@ -44,24 +21,67 @@ inline BlockSums sum_halves(const __m256i products[8]) {
 // Activations of one superblock of one row.
 template <class X>
 struct ActivationPiece {
-  const X* values;      // [256]
-  const float* scales;  // [8]
-  const float* sums;    // [8]
+  const X* values;             // [256]
+  const float* scales;         // [8]
+  const float* sums;           // [8]
+  const int32_t* corrections;  // [8 or 16] what Isa::corrections() made, or null
 };
 
-template <class Codec, class X>
+// The integer products, one way an instruction set.
+struct Avx2 {
+  using CodecIq3Xxs = cpu::CodecIq3Xxs;
+
+  // Products of one block summed to eight int32: the low four hold the first 16 columns and the
+  // high four the rest, for types with two scales a block.
+  template <class Codec>
+  static __m256i block_products(__m256i q, const int8_t* x) {
+    const __m256i activations = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x));
+    // Byte products need an unsigned side. |q| <= 128 and |x| <= 127, so no pair of products
+    // leaves int16.
+    const __m256i pairs = Codec::kUnsigned ? _mm256_maddubs_epi16(q, activations)
+                                           : _mm256_maddubs_epi16(_mm256_abs_epi8(q),
+                                                                  _mm256_sign_epi8(activations, q));
+    return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+  }
+
+  template <class Codec>
+  static __m256i block_products(__m256i q, const int16_t* x) {
+    const __m256i low = _mm256_cvtepi8_epi16(_mm256_castsi256_si128(q));
+    const __m256i high = _mm256_cvtepi8_epi16(_mm256_extracti128_si256(q, 1));
+    const auto* activations = reinterpret_cast<const __m256i*>(x);
+    const __m256i first = _mm256_madd_epi16(low, _mm256_loadu_si256(activations));
+    const __m256i second = _mm256_madd_epi16(high, _mm256_loadu_si256(activations + 1));
+    if constexpr (!Codec::kSplit) return _mm256_add_epi32(first, second);
+    return _mm256_add_epi32(_mm256_permute2x128_si256(first, second, 0x20),
+                            _mm256_permute2x128_si256(first, second, 0x31));
+  }
+
+  template <class Codec>
+  static const int32_t* corrections(const ActivationRows&) {
+    return nullptr;
+  }
+};
+
+template <class Isa, class Codec, class X>
 inline __m256 add_superblock(const Superblock& weights, const ActivationPiece<X>& x, __m256 lanes) {
   __m256i products[8];
-  for (int b = 0; b < 8; ++b) products[b] = block_products<Codec>(weights.q[b], x.values + 32 * b);
-  const BlockSums sums = sum_halves(products);
+  for (int b = 0; b < 8; ++b)
+    products[b] = Isa::template block_products<Codec>(weights.q[b], x.values + 32 * b);
+  BlockSums sums = sum_halves(products);
   const __m256 x_scale = _mm256_loadu_ps(x.scales);
   const __m256 scale = _mm256_mul_ps(weights.scale[0], x_scale);
+  const auto* corrections = reinterpret_cast<const __m256i*>(x.corrections);
   if constexpr (Codec::kSplit) {
+    if (corrections != nullptr) {
+      sums.low = _mm256_sub_epi32(sums.low, _mm256_loadu_si256(corrections));
+      sums.high = _mm256_sub_epi32(sums.high, _mm256_loadu_si256(corrections + 1));
+    }
     lanes = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(sums.low), lanes);
     const __m256 second_scale = _mm256_mul_ps(weights.scale[1], x_scale);
     lanes = _mm256_fmadd_ps(second_scale, _mm256_cvtepi32_ps(sums.high), lanes);
   } else {
-    const __m256i total = _mm256_add_epi32(sums.low, sums.high);
+    __m256i total = _mm256_add_epi32(sums.low, sums.high);
+    if (corrections != nullptr) total = _mm256_sub_epi32(total, _mm256_loadu_si256(corrections));
     lanes = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(total), lanes);
   }
   if constexpr (Codec::kHasMin)
@@ -82,4 +102,5 @@ inline __m256 first_lanes(int count) {
   return _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(count), index));
 }
 
+}  // namespace
 }  // namespace shoal::kernels::cpu

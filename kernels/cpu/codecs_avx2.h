@@ -13,6 +13,7 @@
 #include "kernels/quant/fp4.h"
 
 namespace shoal::kernels::cpu {
+namespace {
 
 struct CodecQ8_0 {
   static constexpr int kBytes = 272, kBlockBytes = 34;
@@ -218,19 +219,14 @@ struct CodecIq3Xxs {
       const __m256i q = magnitudes(load_bytes<uint64_t>(at + 2 + 8 * b));
       out.q[b] = _mm256_sub_epi8(_mm256_xor_si256(q, minus), minus);
     }
+    out.scale[0] = scales(at, words);
+  }
+
+  static __m256 scales(const std::byte* at, __m256i words) {
     const __m256 scale = _mm256_cvtepi32_ps(_mm256_srli_epi32(words, 28));
     const __m256 d = _mm256_set1_ps(load_f16(at));
     const __m256 half = _mm256_set1_ps(0.5f);
-    out.scale[0] = _mm256_mul_ps(_mm256_mul_ps(d, _mm256_add_ps(half, scale)), half);
-  }
-
- private:
-  static __m256i magnitudes(uint64_t indices) {
-    const auto entry = [&](int i) {
-      return static_cast<int32_t>(kIq3XxsGrid[indices >> 8 * i & 255]);
-    };
-    return _mm256_setr_epi32(
-        entry(0), entry(1), entry(2), entry(3), entry(4), entry(5), entry(6), entry(7));
+    return _mm256_mul_ps(_mm256_mul_ps(d, _mm256_add_ps(half, scale)), half);
   }
 
   // Four 7-bit indices a word to four bytes, whose top bits make the number of ones even.
@@ -243,40 +239,24 @@ struct CodecIq3Xxs {
     const __m256i low_nibbles = _mm256_set1_epi8(15);
     const __m256i folded =
         _mm256_and_si256(_mm256_xor_si256(bits, _mm256_srli_epi16(bits, 4)), low_nibbles);
-    const __m256i odd = _mm256_setr_epi8(0,
-                                         -128,
-                                         -128,
-                                         0,
-                                         -128,
-                                         0,
-                                         0,
-                                         -128,
-                                         -128,
-                                         0,
-                                         0,
-                                         -128,
-                                         0,
-                                         -128,
-                                         -128,
-                                         0,
-                                         0,
-                                         -128,
-                                         -128,
-                                         0,
-                                         -128,
-                                         0,
-                                         0,
-                                         -128,
-                                         -128,
-                                         0,
-                                         0,
-                                         -128,
-                                         0,
-                                         -128,
-                                         -128,
-                                         0);
+    const __m256i odd = _mm256_broadcastsi128_si256(
+        _mm_loadu_si128(reinterpret_cast<const __m128i*>(kOddNibbles.data())));
     return _mm256_or_si256(bits, _mm256_shuffle_epi8(odd, folded));
+  }
+
+ private:
+  // Top bit for nibbles with an odd number of ones.
+  static constexpr std::array<uint8_t, 16> kOddNibbles = {
+      0, 128, 128, 0, 128, 0, 0, 128, 128, 0, 0, 128, 0, 128, 128, 0};
+
+  static __m256i magnitudes(uint64_t indices) {
+    const auto entry = [&](int i) {
+      return static_cast<int32_t>(kIq3XxsGrid[indices >> 8 * i & 255]);
+    };
+    return _mm256_setr_epi32(
+        entry(0), entry(1), entry(2), entry(3), entry(4), entry(5), entry(6), entry(7));
   }
 };
 
+}  // namespace
 }  // namespace shoal::kernels::cpu

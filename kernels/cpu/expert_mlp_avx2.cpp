@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "kernels/cpu/avx512_ops.h"
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/math_avx2.h"
 #include "kernels/cpu/piece_size.h"
@@ -18,6 +19,7 @@ constexpr int64_t kInnerTile = kActivationBlock;
 
 struct Call {
   const ExpertMlpParams* params;
+  MultiplyRows multiply_rows;
   ExpertScratch scratch;
   int64_t num_active;
   int64_t intermediate;
@@ -36,7 +38,8 @@ void finish_inner_tile(const Call& call,
     if (!call.quantized) {
       const int64_t count = std::min(kInnerTile, call.intermediate - column);
       for (int64_t i = 0; i < count; ++i)
-        call.scratch.inner[at + i] = kernels::silu(gate[n * kInnerTile + i]) * up[n * kInnerTile + i];
+        call.scratch.inner[at + i] =
+            kernels::silu(gate[n * kInnerTile + i]) * up[n * kInnerTile + i];
       continue;
     }
     __m256 inner[4];
@@ -63,10 +66,10 @@ void gate_and_up(const Call& call, const ActiveExpert& active, int64_t column) {
                         .input = slice_rows(call.params->input, active.first_row, active.num_rows),
                         .output = gate,
                         .output_stride = kInnerTile};
-  multiply_rows(product);
+  call.multiply_rows(product);
   product.weight = &expert.up;
   product.output = up;
-  multiply_rows(product);
+  call.multiply_rows(product);
   finish_inner_tile(call, active, column, gate, up);
 }
 
@@ -81,12 +84,12 @@ void down(const Call& call, const ActiveExpert& active, int64_t column) {
     inner.values = call.scratch.inner;
   }
   float* const output = static_cast<float*>(call.params->output.data);
-  multiply_rows({.weight = &call.params->experts[active.local_expert_idx].down,
-                 .begin = column,
-                 .end = std::min(column + kInnerTile, call.hidden),
-                 .input = slice_rows(inner, active.first_row, active.num_rows),
-                 .output = output + active.first_row * call.hidden + column,
-                 .output_stride = call.hidden});
+  call.multiply_rows({.weight = &call.params->experts[active.local_expert_idx].down,
+                      .begin = column,
+                      .end = std::min(column + kInnerTile, call.hidden),
+                      .input = slice_rows(inner, active.first_row, active.num_rows),
+                      .output = output + active.first_row * call.hidden + column,
+                      .output_stride = call.hidden});
 }
 
 // Hands out (active expert, tile of outputs) pairs. Experts vary in rows, so pieces are sized by
@@ -110,12 +113,11 @@ void for_each_tile(const Call& call,
       std::cref(run));
 }
 
-}  // namespace
-
-void expert_mlp(const ExpertMlpParams& params, const Exec& exec) {
+void run_experts(const ExpertMlpParams& params, const Exec& exec, MultiplyRows multiply_rows) {
   if (params.input.rows == 0) return;
   const ExpertWeights& first = params.experts.front();
   Call call = {.params = &params,
+               .multiply_rows = multiply_rows,
                .scratch = carve_expert_scratch(exec.workspace, params.input.rows, first.down.cols),
                .num_active = 0,
                .intermediate = first.down.cols,
@@ -132,6 +134,16 @@ void expert_mlp(const ExpertMlpParams& params, const Exec& exec) {
       call, call.hidden, call.intermediate, exec, [&](const ActiveExpert& active, int64_t column) {
         down(call, active, column);
       });
+}
+
+}  // namespace
+
+void expert_mlp(const ExpertMlpParams& params, const Exec& exec) {
+  run_experts(params, exec, multiply_rows_avx2);
+}
+
+void expert_mlp_avx512(const ExpertMlpParams& params, const Exec& exec) {
+  run_experts(params, exec, multiply_rows_avx512);
 }
 
 }  // namespace shoal::kernels::cpu

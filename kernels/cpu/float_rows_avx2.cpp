@@ -78,7 +78,7 @@ void dot_rows_as(const RowProduct& product) {
 
 }  // namespace
 
-void dot_float_rows(const RowProduct& product) {
+void dot_float_rows_avx2(const RowProduct& product) {
   switch (product.weight->dtype) {
     case DType::kF32:
       return dot_rows_as<LoadF32>(product);

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "kernels/cpu/avx512_ops.h"
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/piece_size.h"
 #include "kernels/cpu/row_product.h"
@@ -8,7 +9,9 @@
 
 namespace shoal::kernels::cpu {
 
-void matmul(const MatmulParams& params, const Exec& exec) {
+namespace {
+
+void multiply(const MatmulParams& params, const Exec& exec, MultiplyRows multiply_rows) {
   const WeightView& weight = params.weight;
   check_product(weight, params.input);
   SHOAL_ASSERT(params.output.rows() == params.input.rows && params.output.cols() == weight.rows,
@@ -34,6 +37,16 @@ void matmul(const MatmulParams& params, const Exec& exec) {
   exec.pool->parallel_for(num_tiles,
                           piece_size(num_tiles, products_per_tile, exec.pool->size()),
                           std::cref(multiply_tiles));
+}
+
+}  // namespace
+
+void matmul(const MatmulParams& params, const Exec& exec) {
+  multiply(params, exec, multiply_rows_avx2);
+}
+
+void matmul_avx512(const MatmulParams& params, const Exec& exec) {
+  multiply(params, exec, multiply_rows_avx512);
 }
 
 }  // namespace shoal::kernels::cpu

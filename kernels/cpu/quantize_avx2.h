@@ -6,6 +6,7 @@
 #include <cstdint>
 
 namespace shoal::kernels::cpu {
+namespace {
 
 struct BlockScale {
   float scale;
@@ -58,4 +59,5 @@ inline void store_block(const __m256i values[4], int8_t* out) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm256_permutevar8x32_epi32(packed, order));
 }
 
+}  // namespace
 }  // namespace shoal::kernels::cpu

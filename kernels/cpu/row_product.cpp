@@ -3,23 +3,30 @@
 #include "kernels/cpu/row_kernels.h"
 
 namespace shoal::kernels::cpu {
-namespace {
-
-// Activation rows from which on tiles are faster (tests/bench/matmul_bench.cpp). Row dots are
-// cheaper by half with int8 than with int16, tiles cost the same with both.
-int64_t min_tile_rows(ActivationFormat format) {
-  return format == ActivationFormat::kInt8 ? 64 : 12;
+// From how many activation rows on tiles are the faster way (tests/bench/matmul_bench.cpp): row
+// dots are cheaper by half with int8 than with int16, AVX2 tiles cost the same with both.
+void multiply_rows_avx2(const RowProduct& product) {
+  const int64_t num_rows = product.input.rows;
+  switch (product.input.format) {
+    case ActivationFormat::kF32:
+      return dot_float_rows_avx2(product);
+    case ActivationFormat::kInt16:
+      return num_rows < 12 ? dot_rows_avx2(product) : multiply_row_tiles_avx2(product);
+    case ActivationFormat::kInt8:
+      return num_rows < 64 ? dot_rows_avx2(product) : multiply_row_tiles_avx2(product);
+  }
 }
 
-}  // namespace
-
-void multiply_rows(const RowProduct& product) {
-  if (product.input.format == ActivationFormat::kF32)
-    dot_float_rows(product);
-  else if (product.input.rows < min_tile_rows(product.input.format))
-    dot_rows(product);
-  else
-    multiply_row_tiles(product);
+void multiply_rows_avx512(const RowProduct& product) {
+  const int64_t num_rows = product.input.rows;
+  switch (product.input.format) {
+    case ActivationFormat::kF32:
+      return dot_float_rows_avx2(product);
+    case ActivationFormat::kInt16:
+      return num_rows < 8 ? dot_rows_avx512(product) : multiply_row_tiles_avx512(product);
+    case ActivationFormat::kInt8:
+      return num_rows < 16 ? dot_rows_avx512(product) : multiply_row_tiles_avx512(product);
+  }
 }
 
 ActivationRows slice_rows(const ActivationRows& input, int64_t first, int64_t count) {

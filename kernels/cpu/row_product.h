@@ -13,9 +13,13 @@ struct RowProduct {
   int64_t output_stride;
 };
 
-void multiply_rows(const RowProduct& product);
+using MultiplyRows = void (*)(const RowProduct&);
 
-// Weight rows that multiply_rows() likes to get at once; pieces should be multiples of it.
+// One an instruction set, with the same bits. AVX-512 means F, BW, VL, VBMI and VNNI.
+void multiply_rows_avx2(const RowProduct& product);
+void multiply_rows_avx512(const RowProduct& product);
+
+// Weight rows that MultiplyRows likes to get at once; pieces should be multiples of it.
 inline constexpr int64_t kRowTile = 16;
 
 // Rows of `input` from `first` on.

@@ -8,7 +8,6 @@
 namespace shoal::kernels::cpu {
 namespace {
 
-constexpr int kRows = static_cast<int>(kRowTile);
 constexpr int kVectors = kRows / 8;
 // 4 x 2 integer sums, 2 weight vectors and a broadcast fit the 16 registers.
 constexpr int kTokens = 4;
@@ -55,7 +54,11 @@ void multiply_tile(const WeightTile& tile, const TokenTile& x, float* output, in
       IntegerSums<T> sums;
       for (auto& of_token : sums) std::fill_n(of_token, kVectors, _mm256_setzero_si256());
       const int64_t first_pair = block * 16 + g * pairs_per_group;
-      add_pairs<T>(tile.q + first_pair * 2 * kRows, x, 2 * first_pair, pairs_per_group, sums);
+      add_pairs<T>(reinterpret_cast<const int16_t*>(tile.q) + first_pair * 2 * kRows,
+                   x,
+                   2 * first_pair,
+                   pairs_per_group,
+                   sums);
       const float* const scale = tile.scale + (block * tile.num_groups + g) * kRows;
       for (int t = 0; t < T; ++t) {
         const __m256 x_scale = _mm256_broadcast_ss(x.scales[t] + block);
@@ -109,10 +112,10 @@ void load_tokens(const ActivationRows& input, int64_t token, int count, TokenTil
 
 }  // namespace
 
-void multiply_row_tiles(const RowProduct& product) {
+void multiply_row_tiles_avx2(const RowProduct& product) {
   for (int64_t row = product.begin; row < product.end; row += kRowTile) {
     const int num_rows = static_cast<int>(std::min(kRowTile, product.end - row));
-    const WeightTile tile = unpack_tile(*product.weight, row, num_rows);
+    const WeightTile tile = unpack_tile<Avx2, ColumnPairs>(*product.weight, row, num_rows);
     for (int64_t token = 0; token < product.input.rows; token += kTokens) {
       const int count = static_cast<int>(std::min<int64_t>(kTokens, product.input.rows - token));
       TokenTile x;

@@ -5,9 +5,10 @@
 #include "runtime/base/dtype.h"
 
 namespace shoal::kernels::cpu {
+namespace {
 
-// Calls body(Codec{}).
-template <class Body>
+// Calls body(Codec{}). Isa names the codecs of which it has its own.
+template <class Isa, class Body>
 void with_codec(DType dtype, const Body& body) {
   switch (dtype) {
     case DType::kQ8_0:
@@ -19,7 +20,7 @@ void with_codec(DType dtype, const Body& body) {
     case DType::kQ6_K:
       return body(CodecQ6_K{});
     case DType::kIQ3_XXS:
-      return body(CodecIq3Xxs{});
+      return body(typename Isa::CodecIq3Xxs{});
     case DType::kIQ4_XS:
       return body(CodecIq4Xs{});
     case DType::kMXFP4:
@@ -29,4 +30,5 @@ void with_codec(DType dtype, const Body& body) {
   }
 }
 
+}  // namespace
 }  // namespace shoal::kernels::cpu

@@ -1,5 +1,8 @@
 // Eight consecutive 32-blocks of a weight row, unpacked into registers. The eight float lanes of
 // the row arithmetic are block index mod 8, so one vector holds one number for each lane.
+//
+// This header and those that stand on it keep their names in an unnamed namespace: sources for
+// several instruction sets include them, and the linker must not swap one's code for another's.
 #pragma once
 #include <immintrin.h>
 
@@ -10,6 +13,7 @@
 #include "kernels/quant/half.h"
 
 namespace shoal::kernels::cpu {
+namespace {
 
 inline constexpr int kSuperblockBlocks = 8;
 inline constexpr int kSuperblockCols = 256;
@@ -48,4 +52,5 @@ inline __m256 gather_f16(const std::byte* at, int stride) {
       _mm_setr_epi16(bits(0), bits(1), bits(2), bits(3), bits(4), bits(5), bits(6), bits(7)));
 }
 
+}  // namespace
 }  // namespace shoal::kernels::cpu

@@ -43,6 +43,14 @@ constexpr std::array<uint32_t, 256> expand_grid() {
   return grid;
 }
 
+constexpr Iq3XxsPlanes split_grid() {
+  Iq3XxsPlanes planes{};
+  for (std::size_t k = 0; k < 256; ++k)
+    for (std::size_t i = 0; i < 4; ++i)
+      planes.number[i][k] = static_cast<uint8_t>(kLevels[kGridDigits[k] >> 3 * i & 7]);
+  return planes;
+}
+
 constexpr std::array<uint64_t, 128> expand_signs() {
   std::array<uint64_t, 128> signs{};
   for (uint32_t index = 0; index < signs.size(); ++index) {
@@ -55,6 +63,7 @@ constexpr std::array<uint64_t, 128> expand_signs() {
 }  // namespace
 
 constexpr std::array<uint32_t, 256> kIq3XxsGrid = expand_grid();
+constexpr Iq3XxsPlanes kIq3XxsPlanes = split_grid();
 constexpr std::array<uint64_t, 128> kEvenSigns = expand_signs();
 
 }  // namespace shoal::kernels

@@ -8,6 +8,7 @@
 #include <random>
 #include <vector>
 
+#include "kernels/cpu/avx512_ops.h"
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/math.h"
 #include "tests/unit/kernels/product_data.h"
@@ -86,8 +87,7 @@ TEST(ExpertMlp, IsGateUpQuantizeDown) {
   EXPECT_TRUE(same_bits(run(reference::expert_mlp, experts.weights(), {2}, x.rows(), 1), expected));
 }
 
-TEST(ExpertMlp, Avx2EqualsReference) {
-  SHOAL_SKIP_WITHOUT_AVX2();
+void expect_equals_reference(Kernel<ExpertMlpParams> expert_mlp) {
   const std::vector<std::vector<int32_t>> groupings = {
       {1, 0, 0, 0}, {0, 1, 1, 1}, {2, 0, 1, 5}, {0, 0, 0, 37}, {13, 4, 0, 12}};
   for (const Shape& shape : kShapes) {
@@ -102,10 +102,20 @@ TEST(ExpertMlp, Avx2EqualsReference) {
           run(reference::expert_mlp, experts.weights(), counts, x.rows(), 1);
       for (const int threads : {1, 2})
         EXPECT_TRUE(
-            same_bits(run(cpu::expert_mlp, experts.weights(), counts, x.rows(), threads), expected))
+            same_bits(run(expert_mlp, experts.weights(), counts, x.rows(), threads), expected))
             << dtype_name(shape.gate_up) << ", " << rows << " rows, " << threads << " threads";
     }
   }
+}
+
+TEST(ExpertMlp, Avx2EqualsReference) {
+  SHOAL_SKIP_WITHOUT_AVX2();
+  expect_equals_reference(cpu::expert_mlp);
+}
+
+TEST(ExpertMlp, Avx512EqualsReference) {
+  SHOAL_SKIP_WITHOUT_AVX512();
+  expect_equals_reference(cpu::expert_mlp_avx512);
 }
 
 TEST(ExpertMlp, NoRowsIsNoWork) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cpu/avx512_ops.h"
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/row_kernels.h"
 #include "kernels/quant/decode_row.h"
@@ -88,9 +89,7 @@ TEST_P(Matmul, ReferenceIsTheDotOfDecodedValues) {
   }
 }
 
-TEST_P(Matmul, Avx2EqualsReference) {
-  SHOAL_SKIP_WITHOUT_AVX2();
-  const DType dtype = GetParam();
+void expect_equals_reference(DType dtype, Kernel<MatmulParams> matmul) {
   std::mt19937 random(11);
   ThreadPool one(1), two(2);
   for (const int64_t cols : {32, 96, 256, 512, 544, 2048}) {
@@ -99,8 +98,7 @@ TEST_P(Matmul, Avx2EqualsReference) {
       const WeightMatrix weight(dtype, rows, cols, random);
       for (const ActivationFormat format : formats_of(dtype)) {
         const int64_t most_tokens = cols > 512 ? 17 : 131;
-        const std::vector<float> values = random_floats(most_tokens * cols, random);
-        const Activations all(values, cols, format);
+        const Activations all(random_floats(most_tokens * cols, random), cols, format);
         const std::vector<float> expected =
             multiply(reference::matmul, weight.view(), all.rows(), one);
         for (const int64_t tokens : {1, 2, 3, 4, 5, 17, 131}) {
@@ -108,40 +106,58 @@ TEST_P(Matmul, Avx2EqualsReference) {
           ActivationRows input = all.rows();
           input.rows = tokens;
           const std::vector<float> head(expected.begin(), expected.begin() + tokens * rows);
-          EXPECT_TRUE(same_bits(multiply(cpu::matmul, weight.view(), input, one), head))
-              << dtype_name(dtype) << " " << rows << " x " << cols << ", " << tokens << " tokens";
-          EXPECT_TRUE(same_bits(multiply(cpu::matmul, weight.view(), input, two), head))
-              << dtype_name(dtype) << " " << rows << " x " << cols << ", " << tokens
-              << " tokens, two threads";
+          for (ThreadPool* pool : {&one, &two})
+            EXPECT_TRUE(same_bits(multiply(matmul, weight.view(), input, *pool), head))
+                << dtype_name(dtype) << " " << rows << " x " << cols << ", " << tokens
+                << " tokens, " << pool->size() << " threads";
         }
       }
     }
   }
 }
 
-// Whatever the threshold between them is, the two ways agree.
-TEST_P(BlockMatmul, TilesEqualRowDots) {
+TEST_P(Matmul, Avx2EqualsReference) {
   SHOAL_SKIP_WITHOUT_AVX2();
-  const DType dtype = GetParam();
+  expect_equals_reference(GetParam(), cpu::matmul);
+}
+
+TEST_P(Matmul, Avx512EqualsReference) {
+  SHOAL_SKIP_WITHOUT_AVX512();
+  expect_equals_reference(GetParam(), cpu::matmul_avx512);
+}
+
+// Wherever the threshold between them lies, the ways of one instruction set agree.
+void expect_same_rows(DType dtype, cpu::MultiplyRows first, cpu::MultiplyRows second) {
   std::mt19937 random(13);
   const int64_t cols = 768, rows = 21;
   const WeightMatrix weight(dtype, rows, cols, random);
   const WeightView view = weight.view();
   for (const ActivationFormat format : formats_of(dtype))
-    for (const int64_t tokens : {1, 2, 3, 4, 9}) {
+    for (const int64_t tokens : {1, 2, 3, 4, 7, 9, 20}) {
       const Activations x(random_floats(tokens * cols, random), cols, format);
-      std::vector<float> by_dots(tokens * rows), by_tiles(tokens * rows);
+      std::vector<float> by_first(tokens * rows), by_second(tokens * rows);
       cpu::RowProduct product = {.weight = &view,
                                  .begin = 0,
                                  .end = rows,
                                  .input = x.rows(),
-                                 .output = by_dots.data(),
+                                 .output = by_first.data(),
                                  .output_stride = rows};
-      cpu::dot_rows(product);
-      product.output = by_tiles.data();
-      cpu::multiply_row_tiles(product);
-      EXPECT_TRUE(same_bits(by_dots, by_tiles)) << dtype_name(dtype) << " " << tokens << " tokens";
+      first(product);
+      product.output = by_second.data();
+      second(product);
+      EXPECT_TRUE(same_bits(by_first, by_second))
+          << dtype_name(dtype) << " " << tokens << " tokens";
     }
+}
+
+TEST_P(BlockMatmul, Avx2TilesEqualRowDots) {
+  SHOAL_SKIP_WITHOUT_AVX2();
+  expect_same_rows(GetParam(), cpu::dot_rows_avx2, cpu::multiply_row_tiles_avx2);
+}
+
+TEST_P(BlockMatmul, Avx512TilesEqualRowDots) {
+  SHOAL_SKIP_WITHOUT_AVX512();
+  expect_same_rows(GetParam(), cpu::dot_rows_avx512, cpu::multiply_row_tiles_avx512);
 }
 
 std::string type_name(const testing::TestParamInfo<DType>& info) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cpu/instruction_set.h"
 #include "kernels/ops/matmul.h"
 #include "kernels/reference/reference_ops.h"
 
@@ -108,10 +109,10 @@ inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) 
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }
 
-// The instruction sets of the cpu backend are absent on some machines.
-#define SHOAL_SKIP_WITHOUT_AVX2()                                          \
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || \
-      !__builtin_cpu_supports("f16c"))                                     \
-  GTEST_SKIP() << "this machine has no AVX2"
+// Instruction sets of the cpu backend that some machines lack.
+#define SHOAL_SKIP_WITHOUT_AVX2() \
+  if (!cpu::has_avx2()) GTEST_SKIP() << "this machine has no AVX2"
+#define SHOAL_SKIP_WITHOUT_AVX512() \
+  if (!cpu::has_avx512()) GTEST_SKIP() << "this machine has no AVX-512 with VNNI and VBMI"
 
 }  // namespace shoal::kernels

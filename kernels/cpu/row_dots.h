@@ -1,0 +1,165 @@
+// Row dots: weights meet a few activation rows straight from their packed blocks. Templates over
+// the instruction set (block_dot_avx2.h, block_dot_avx512.h).
+#pragma once
+#include <algorithm>
+
+#include "kernels/cpu/block_dot_avx2.h"
+#include "kernels/cpu/row_kernels.h"
+#include "kernels/cpu/select_codec.h"
+
+namespace shoal::kernels::cpu {
+namespace {
+
+// Activation rows that share one unpacking of a superblock; their lanes stay in L1.
+constexpr int kMaxTokens = 16;
+
+template <class X>
+struct Activations {
+  const X* values;
+  const float* scales;
+  const float* sums;
+  int64_t cols;
+  const int32_t* corrections;      // or null
+  int64_t superblock_corrections;  // how many a superblock
+
+  ActivationPiece<X> piece(int64_t token, int64_t superblock) const {
+    const int64_t block = token * (cols / kActivationBlock) + kSuperblockBlocks * superblock;
+    const int64_t superblocks = (cols + kSuperblockCols - 1) / kSuperblockCols;
+    return {values + kActivationBlock * block,
+            scales + block,
+            sums + block,
+            corrections == nullptr
+                ? nullptr
+                : corrections + (token * superblocks + superblock) * superblock_corrections};
+  }
+
+  Activations from(int64_t token) const {
+    Activations out = *this;
+    const ActivationPiece<X> first = piece(token, 0);
+    out.values = first.values;
+    out.scales = first.scales;
+    out.sums = first.sums;
+    out.corrections = first.corrections;
+    return out;
+  }
+};
+
+// The last blocks of a row that ends inside a superblock, with zeros behind them.
+template <class Isa, class Codec, class X>
+class Tail {
+ public:
+  Tail(int64_t superblock, int num_blocks) : superblock_(superblock), num_blocks_(num_blocks) {}
+
+  void unpack(const std::byte* row, Superblock& out) const {
+    std::byte padded[Codec::kBytes] = {};
+    std::memcpy(padded,
+                row + superblock_ * Codec::kBytes,
+                static_cast<size_t>(num_blocks_ * Codec::kBlockBytes));
+    Codec::unpack(padded, out);
+  }
+
+  __m256 add(const Superblock& weights,
+             const Activations<X>& x,
+             int64_t token,
+             __m256 lanes) const {
+    const ActivationPiece<X> piece = x.piece(token, superblock_);
+    X values[kSuperblockCols] = {};
+    float scales[kSuperblockBlocks] = {};
+    float sums[kSuperblockBlocks] = {};
+    std::copy_n(piece.values, num_blocks_ * kActivationBlock, values);
+    std::copy_n(piece.scales, num_blocks_, scales);
+    std::copy_n(piece.sums, num_blocks_, sums);
+    // Lanes past the end are kept as they are: adding 0 could turn a -0 into +0.
+    const __m256 added = add_superblock<Isa, Codec>(
+        weights, ActivationPiece<X>{values, scales, sums, piece.corrections}, lanes);
+    return _mm256_blendv_ps(lanes, added, first_lanes(num_blocks_));
+  }
+
+ private:
+  int64_t superblock_;
+  int num_blocks_;
+};
+
+template <class Isa, class Codec, class X>
+float dot_one(const std::byte* row, const Activations<X>& x) {
+  const int64_t num_superblocks = x.cols / kSuperblockCols;
+  __m256 lanes = _mm256_setzero_ps();
+  Superblock weights;
+  for (int64_t s = 0; s < num_superblocks; ++s) {
+    Codec::unpack(row + s * Codec::kBytes, weights);
+    lanes = add_superblock<Isa, Codec>(weights, x.piece(0, s), lanes);
+  }
+  if constexpr (Codec::kBlockBytes != 0) {
+    const int tail_blocks = static_cast<int>(x.cols % kSuperblockCols / kActivationBlock);
+    if (tail_blocks > 0) {
+      const Tail<Isa, Codec, X> tail(num_superblocks, tail_blocks);
+      tail.unpack(row, weights);
+      lanes = tail.add(weights, x, 0, lanes);
+    }
+  }
+  return add_lanes(lanes);
+}
+
+template <class Isa, class Codec, class X>
+void dot_several(const std::byte* row, const Activations<X>& x, int num_tokens, float* out) {
+  const int64_t num_superblocks = x.cols / kSuperblockCols;
+  __m256 lanes[kMaxTokens];
+  std::fill_n(lanes, num_tokens, _mm256_setzero_ps());
+  Superblock weights;
+  for (int64_t s = 0; s < num_superblocks; ++s) {
+    Codec::unpack(row + s * Codec::kBytes, weights);
+    for (int t = 0; t < num_tokens; ++t)
+      lanes[t] = add_superblock<Isa, Codec>(weights, x.piece(t, s), lanes[t]);
+  }
+  if constexpr (Codec::kBlockBytes != 0) {
+    const int tail_blocks = static_cast<int>(x.cols % kSuperblockCols / kActivationBlock);
+    if (tail_blocks > 0) {
+      const Tail<Isa, Codec, X> tail(num_superblocks, tail_blocks);
+      tail.unpack(row, weights);
+      for (int t = 0; t < num_tokens; ++t) lanes[t] = tail.add(weights, x, t, lanes[t]);
+    }
+  }
+  for (int t = 0; t < num_tokens; ++t) out[t] = add_lanes(lanes[t]);
+}
+
+template <class Isa, class Codec, class X>
+void dot_rows_of(const RowProduct& product) {
+  const std::byte* const first_row = product.weight->row(product.begin);
+  const int64_t stride = product.weight->row_stride();
+  const int64_t num_rows = product.end - product.begin;
+  const Activations<X> all = {.values = static_cast<const X*>(product.input.values),
+                              .scales = product.input.scales,
+                              .sums = product.input.sums,
+                              .cols = product.input.cols,
+                              .corrections = Isa::template corrections<Codec>(product.input),
+                              .superblock_corrections = Codec::kSplit ? 16 : 8};
+  if (product.input.rows == 1) {
+    for (int64_t r = 0; r < num_rows; ++r)
+      product.output[r] = dot_one<Isa, Codec>(first_row + r * stride, all);
+    return;
+  }
+  for (int64_t token = 0; token < product.input.rows; token += kMaxTokens) {
+    const int count = static_cast<int>(std::min<int64_t>(kMaxTokens, product.input.rows - token));
+    const Activations<X> x = all.from(token);
+    float* const output = product.output + token * product.output_stride;
+    for (int64_t r = 0; r < num_rows; ++r) {
+      float sums[kMaxTokens];
+      dot_several<Isa, Codec>(first_row + r * stride, x, count, sums);
+      for (int t = 0; t < count; ++t) output[t * product.output_stride + r] = sums[t];
+    }
+  }
+}
+
+template <class Isa>
+void dot_rows_with(const RowProduct& product) {
+  with_codec<Isa>(product.weight->dtype, [&](auto codec) {
+    using Codec = decltype(codec);
+    if (product.input.format == ActivationFormat::kInt8)
+      dot_rows_of<Isa, Codec, int8_t>(product);
+    else
+      dot_rows_of<Isa, Codec, int16_t>(product);
+  });
+}
+
+}  // namespace
+}  // namespace shoal::kernels::cpu
