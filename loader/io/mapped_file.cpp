@@ -77,10 +77,13 @@ void MappedFile::close() noexcept {
 
 void MappedFile::will_need(uint64_t offset, uint64_t count) const {
   SHOAL_ASSERT(offset <= size_ && count <= size_ - offset, "{}+{} of {}", offset, count, size_);
-  if (count == 0) return;
-  const uint64_t begin = offset / page_bytes() * page_bytes();
-  // Advice: a kernel that cannot follow it is slower, not wrong.
-  ::madvise(const_cast<std::byte*>(data_) + begin, offset + count - begin, MADV_WILLNEED);
+  // One call reads no more than the device's read-ahead window, of which this is the default.
+  constexpr uint64_t kPieceBytes = 128 << 10;
+  const uint64_t end = offset + count;
+  for (uint64_t begin = offset / page_bytes() * page_bytes(); begin < end; begin += kPieceBytes)
+    // Advice: a kernel that cannot follow it is slower, not wrong.
+    ::madvise(
+        const_cast<std::byte*>(data_) + begin, std::min(kPieceBytes, end - begin), MADV_WILLNEED);
 }
 
 void MappedFile::read_into(uint64_t offset, std::span<std::byte> out) const {

@@ -28,9 +28,10 @@ class MappedFile {
   void read_into(uint64_t offset, std::span<std::byte> out) const;
 
   // Bytes of the range on pages that this process has mapped, that is, that it touched. A fault
-  // also maps neighbours (within 64 KiB) that the page cache happens to hold, so the figure
-  // is exact only to 64 KiB at each end of what was touched. What the page cache itself holds is
-  // no process's doing and is not counted. Empty where the kernel does not tell.
+  // also maps neighbours that the page cache happens to hold in one piece (up to a huge page,
+  // 2 MiB), so the figure is exact only to that at each end of what was touched. What the page
+  // cache itself holds is no process's doing and is not counted. Empty where the kernel does not
+  // tell.
   std::optional<uint64_t> resident_bytes(uint64_t offset, uint64_t count) const;
 
  private:
