@@ -1,0 +1,318 @@
+#include "runtime/coordinator/coordinator.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "loader/io/model_files.h"
+#include "sharding/planner.h"
+#include "tests/unit/coordinator/fake_ranks.h"
+
+namespace shoal::coordinator {
+namespace {
+
+const std::string kModel = SHOAL_TEST_MODELS "/Shoal-Demo-36M-UD-Q4_K_XL-00001-of-00005.gguf";
+constexpr int64_t kContext = 256;
+
+std::shared_ptr<const ServedModel> demo_model() {
+  static const std::shared_ptr<const ServedModel> model = [] {
+    loader::ModelFiles files = loader::open_model(kModel);
+    return make_served_model(files.metadata, std::move(files.directory), "");
+  }();
+  return model;
+}
+
+CoordinatorConfig demo_config() {
+  const auto model = demo_model();
+  CoordinatorConfig config;
+  config.plan = std::get<sharding::ShardPlan>(
+      sharding::plan_shards(model->directory,
+                            model->config,
+                            {.ep_per_stage = {2}, .context = kContext, .max_sequences = 2}));
+  config.max_sequences = 2;
+  config.max_queue = 2;
+  config.job_token = "secret";
+  config.build = "test";
+  config.heartbeat_timeout = std::chrono::seconds(60);  // fakes send no heartbeats
+  return config;
+}
+
+class CoordinatorTest : public testing::Test {
+ protected:
+  void begin(CoordinatorConfig config = demo_config()) {
+    coordinator_ = std::make_unique<Coordinator>(std::move(config), demo_model());
+    ranks_.attach(*coordinator_);
+    coordinator_->start(ranks_);
+    ranks_.start_job();
+    ASSERT_TRUE(reaches(Phase::kServing));
+  }
+
+  bool reaches(Phase phase) {
+    for (int i = 0; i < 1000; ++i) {
+      if (coordinator_->status().phase == phase) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return false;
+  }
+
+  static GenerationRequest request(int64_t max_tokens, std::vector<int32_t> prompt = {1, 2, 3}) {
+    GenerationRequest out;
+    out.prompt_ids = std::move(prompt);
+    out.max_tokens = max_tokens;
+    return out;
+  }
+
+  std::shared_ptr<CollectingSink> submit(GenerationRequest request) {
+    auto sink = std::make_shared<CollectingSink>();
+    EXPECT_FALSE(coordinator_->submit(std::move(request), sink));
+    return sink;
+  }
+
+  static std::vector<int32_t> expected(int64_t prompt_len, int64_t count) {
+    std::vector<int32_t> out;
+    for (int64_t i = 0; i < count; ++i) out.push_back(fake_token(prompt_len + i));
+    return out;
+  }
+
+  FakeRanks ranks_{2, "secret", "test"};
+  std::unique_ptr<Coordinator> coordinator_;
+};
+
+TEST_F(CoordinatorTest, StreamsTokensTextAndTheReasonOfTheEnd) {
+  begin();
+  const auto sink = submit(request(5));
+  ASSERT_TRUE(sink->wait());
+  ASSERT_TRUE(sink->end);
+  EXPECT_EQ(sink->tokens, expected(3, 5));
+  EXPECT_EQ(sink->text, demo_model()->tokenizer->decode(sink->tokens));
+  EXPECT_EQ(sink->end->reason, FinishReason::kMaxTokens);
+  EXPECT_EQ(sink->end->usage.prompt_tokens, 3);
+  EXPECT_EQ(sink->end->usage.completion_tokens, 5);
+}
+
+TEST_F(CoordinatorTest, AStopTokenEndsTheTextAndIsTheLastId) {
+  const int32_t eos = demo_model()->vocab.eos_id;
+  ranks_.token = [eos](int64_t position) { return position == 6 ? eos : fake_token(position); };
+  begin();
+  const auto sink = submit(request(50));
+  ASSERT_TRUE(sink->wait());
+  ASSERT_TRUE(sink->end);
+  EXPECT_EQ(sink->end->reason, FinishReason::kStopToken);
+  std::vector<int32_t> want = expected(3, 3);
+  EXPECT_EQ(sink->text, demo_model()->tokenizer->decode(want));
+  want.push_back(eos);
+  EXPECT_EQ(sink->tokens, want);
+}
+
+TEST_F(CoordinatorTest, AStopStringAcrossTokensIsCutExactly) {
+  begin();
+  const std::string whole = demo_model()->tokenizer->decode(expected(3, 8));
+  ASSERT_GT(whole.size(), 8u);
+  GenerationRequest stopping = request(50);
+  stopping.stop.strings = {whole.substr(4, 3)};
+  const auto sink = submit(std::move(stopping));
+  ASSERT_TRUE(sink->wait());
+  ASSERT_TRUE(sink->end);
+  EXPECT_EQ(sink->end->reason, FinishReason::kStopSequence);
+  EXPECT_EQ(sink->text, whole.substr(0, whole.find(whole.substr(4, 3))));
+}
+
+TEST_F(CoordinatorTest, TheJournalHasATokenBeforeTheClientDoes) {
+  const std::string path = testing::TempDir() + "journal." + std::to_string(::getpid());
+  CoordinatorConfig config = demo_config();
+  config.journal_path = path;
+  begin(std::move(config));
+  const auto sink = std::make_shared<CollectingSink>();
+  int missing = 0;
+  int64_t index = 0;
+  sink->on_delta = [&](const Delta& delta) {
+    std::ifstream file(path);
+    std::stringstream text;
+    text << file.rdbuf();
+    for (const int32_t token : delta.token_ids) {
+      const std::string entry = ":" + std::to_string(index++) + "=" + std::to_string(token);
+      if (text.str().find(entry) == std::string::npos) ++missing;
+    }
+  };
+  EXPECT_FALSE(coordinator_->submit(request(6), sink));
+  ASSERT_TRUE(sink->wait());
+  EXPECT_EQ(index, 6);
+  EXPECT_EQ(missing, 0);
+  coordinator_.reset();
+  ::unlink(path.c_str());
+}
+
+TEST_F(CoordinatorTest, ACancelledRequestIsInNoLaterPlan) {
+  begin();
+  GenerationRequest long_one = request(200);
+  long_one.request_id = "mine";
+  const auto sink = submit(std::move(long_one));
+  ASSERT_TRUE(sink->wait_for_tokens(3));
+  EXPECT_TRUE(coordinator_->cancel("mine"));
+  ASSERT_TRUE(sink->wait());
+  ASSERT_TRUE(sink->end);
+  EXPECT_EQ(sink->end->reason, FinishReason::kCancelled);
+  const plan::StepId last = ranks_.plans().back().step_id;
+  const auto other = submit(request(5));
+  ASSERT_TRUE(other->wait());
+  for (const plan::StepPlan& plan : ranks_.plans()) {
+    if (plan.step_id <= last) continue;
+    for (const plan::ScheduledSequence& sequence : plan.sequences) EXPECT_NE(sequence.id, 1u);
+  }
+  EXPECT_EQ(coordinator_->status().blocks_used, 0);
+  EXPECT_FALSE(coordinator_->cancel("mine"));
+}
+
+TEST_F(CoordinatorTest, ADeadlineThatPassesEndsTheStream) {
+  begin();
+  ranks_.hold(true);
+  GenerationRequest hurried = request(10);
+  hurried.deadline = Deadline::after(std::chrono::milliseconds(50));
+  const auto sink = submit(std::move(hurried));
+  ASSERT_TRUE(sink->wait());
+  ASSERT_TRUE(sink->failure);
+  EXPECT_EQ(sink->failure->code, FailureCode::kDeadlineExceeded);
+  ranks_.hold(false);
+}
+
+TEST_F(CoordinatorTest, RefusesWhatCannotRun) {
+  begin();
+  const auto refusal = [&](GenerationRequest bad) {
+    return coordinator_->submit(std::move(bad), std::make_shared<CollectingSink>());
+  };
+  const auto empty = refusal(request(1, {}));
+  ASSERT_TRUE(empty);
+  EXPECT_EQ(empty->code, FailureCode::kInvalidArgument);
+  const auto too_long = refusal(request(1, std::vector<int32_t>(kContext, 1)));
+  ASSERT_TRUE(too_long);
+  EXPECT_EQ(too_long->reason, "CONTEXT_LENGTH_EXCEEDED");
+  EXPECT_EQ(too_long->message, "prompt has 256 tokens, limit 255 (context 256)");
+}
+
+TEST_F(CoordinatorTest, TheContextLimitsTheOutput) {
+  begin();
+  const auto sink = submit(request(1000, std::vector<int32_t>(kContext - 4, 1)));
+  ASSERT_TRUE(sink->wait());
+  ASSERT_TRUE(sink->end);
+  EXPECT_EQ(sink->end->reason, FinishReason::kContextFull);
+  EXPECT_EQ(sink->tokens.size(), 4u);
+}
+
+TEST_F(CoordinatorTest, AFullQueueRefusesAtOnceAndSaysWhenToComeBack) {
+  begin();
+  ranks_.hold(true);
+  std::vector<std::shared_ptr<CollectingSink>> sinks;
+  for (int i = 0; i < 4; ++i) sinks.push_back(submit(request(3)));
+  const auto refused = coordinator_->submit(request(3), std::make_shared<CollectingSink>());
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->code, FailureCode::kResourceExhausted);
+  EXPECT_GT(refused->retry_after.count(), 0);
+  ranks_.hold(false);
+  for (const auto& sink : sinks) {
+    ASSERT_TRUE(sink->wait());
+    EXPECT_EQ(sink->tokens, expected(3, 3));
+  }
+}
+
+TEST_F(CoordinatorTest, TheSameRequestIdTwiceIsRefused) {
+  begin();
+  ranks_.hold(true);
+  GenerationRequest first = request(3);
+  first.request_id = "same";
+  GenerationRequest second = first;
+  const auto sink = submit(std::move(first));
+  const auto refused = coordinator_->submit(std::move(second), std::make_shared<CollectingSink>());
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->code, FailureCode::kAlreadyExists);
+  ranks_.hold(false);
+  EXPECT_TRUE(sink->wait());
+}
+
+TEST_F(CoordinatorTest, ALostRankFailsItsStreamsAndTheNextEpochServes) {
+  begin();
+  const auto sink = submit(request(200));
+  ASSERT_TRUE(sink->wait_for_tokens(2));
+  ranks_.kill(1);
+  ASSERT_TRUE(sink->wait());
+  ASSERT_TRUE(sink->failure);
+  EXPECT_EQ(sink->failure->code, FailureCode::kUnavailable);
+  EXPECT_EQ(sink->failure->reason, "RANK_LOST");
+  EXPECT_EQ(sink->failure->metadata.at("rank"), "1");
+  ranks_.start_job();
+  ASSERT_TRUE(reaches(Phase::kServing));
+  EXPECT_EQ(coordinator_->status().epoch, 2u);
+  const auto again = submit(request(4));
+  ASSERT_TRUE(again->wait());
+  EXPECT_EQ(again->tokens, expected(3, 4));
+}
+
+TEST_F(CoordinatorTest, ASpentRestartBudgetEndsWithExit7) {
+  CoordinatorConfig config = demo_config();
+  config.restart_budget = 1;
+  begin(std::move(config));
+  ranks_.kill(0);
+  ranks_.start_job();
+  ASSERT_TRUE(reaches(Phase::kServing));
+  ranks_.kill(0);
+  ASSERT_TRUE(reaches(Phase::kFailed));
+  EXPECT_EQ(coordinator_->status().exit_code, 7);
+  EXPECT_NE(coordinator_->status().message.find("rank 0"), std::string::npos);
+}
+
+TEST_F(CoordinatorTest, ADeathBeforeReadyIsExit4WithTheRankNamed) {
+  coordinator_ = std::make_unique<Coordinator>(demo_config(), demo_model());
+  ranks_.attach(*coordinator_);
+  ranks_.hold(true);
+  coordinator_->start(ranks_);
+  ranks_.start_job();
+  ranks_.kill(1);
+  ASSERT_TRUE(reaches(Phase::kFailed));
+  EXPECT_EQ(coordinator_->status().exit_code, 4);
+  EXPECT_NE(coordinator_->status().message.find("rank 1"), std::string::npos);
+}
+
+TEST_F(CoordinatorTest, ARankThatNamesABadFileDecidesTheExitCode) {
+  coordinator_ = std::make_unique<Coordinator>(demo_config(), demo_model());
+  ranks_.attach(*coordinator_);
+  ranks_.hold(true);
+  coordinator_->start(ranks_);
+  ranks_.start_job();
+  coordinator_->on_message(102, control::RankFailure{1, 1, 3, "error[GGUF-69]: cut short"});
+  ASSERT_TRUE(reaches(Phase::kFailed));
+  EXPECT_EQ(coordinator_->status().exit_code, 3);
+  EXPECT_EQ(coordinator_->status().message, "error[GGUF-69]: cut short");
+}
+
+TEST_F(CoordinatorTest, AWrongTokenOrAnOldEpochIsToldToLeave) {
+  begin();
+  coordinator_->on_message(900, control::Hello{"wrong", 1, 0, 2, "h", 1, "test"});
+  coordinator_->on_message(901, control::Hello{"secret", 0, 0, 2, "h", 1, "test"});
+  for (int i = 0; i < 200 && ranks_.leave_reasons().size() < 2; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  const auto reasons = ranks_.leave_reasons();
+  ASSERT_EQ(reasons.size(), 2u);
+  EXPECT_EQ(reasons[0], "the job token is wrong");
+  EXPECT_EQ(reasons[1], "epoch 0 is over; this is epoch 1");
+  EXPECT_EQ(coordinator_->status().phase, Phase::kServing);
+}
+
+TEST_F(CoordinatorTest, DrainLetsRunningStreamsFinishAndRefusesOthers) {
+  begin();
+  ranks_.hold(true);
+  const auto sink = submit(request(5));
+  std::thread drain([this] { coordinator_->drain(Deadline::after(std::chrono::seconds(10))); });
+  ASSERT_TRUE(reaches(Phase::kDraining));
+  const auto refused = coordinator_->submit(request(1), std::make_shared<CollectingSink>());
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->code, FailureCode::kUnavailable);
+  ranks_.hold(false);
+  drain.join();
+  ASSERT_TRUE(sink->wait(std::chrono::milliseconds(0)));
+  EXPECT_EQ(sink->tokens, expected(3, 5));
+  EXPECT_EQ(coordinator_->status().phase, Phase::kStopped);
+}
+
+}  // namespace
+}  // namespace shoal::coordinator
