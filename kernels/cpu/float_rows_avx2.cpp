@@ -62,18 +62,19 @@ void dot_block(const RowProduct& product, int64_t row, int64_t token) {
     for (int t = 0; t < T; ++t) output[t * product.output_stride + r] = add_lanes(lanes[r][t]);
 }
 
-template <class Load, int T>
-void dot_tokens(const RowProduct& product, int64_t token) {
-  int64_t row = product.begin;
-  for (; row + 4 <= product.end; row += 4) dot_block<Load, 4, T>(product, row, token);
-  for (; row < product.end; ++row) dot_block<Load, 1, T>(product, row, token);
+template <class Load, int R>
+void dot_all_tokens(const RowProduct& product, int64_t row) {
+  int64_t token = 0;
+  for (; token + 2 <= product.input.rows; token += 2) dot_block<Load, R, 2>(product, row, token);
+  if (token < product.input.rows) dot_block<Load, R, 1>(product, row, token);
 }
 
+// Rows outermost: a few weight rows stay in cache while all activation rows pass.
 template <class Load>
 void dot_rows_as(const RowProduct& product) {
-  int64_t token = 0;
-  for (; token + 2 <= product.input.rows; token += 2) dot_tokens<Load, 2>(product, token);
-  for (; token < product.input.rows; ++token) dot_tokens<Load, 1>(product, token);
+  int64_t row = product.begin;
+  for (; row + 4 <= product.end; row += 4) dot_all_tokens<Load, 4>(product, row);
+  for (; row < product.end; ++row) dot_all_tokens<Load, 1>(product, row);
 }
 
 }  // namespace

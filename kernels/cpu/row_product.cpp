@@ -25,7 +25,7 @@ void multiply_rows_avx512(const RowProduct& product) {
     case ActivationFormat::kInt16:
       return num_rows < 8 ? dot_rows_avx512(product) : multiply_row_tiles_avx512(product);
     case ActivationFormat::kInt8:
-      return num_rows < 16 ? dot_rows_avx512(product) : multiply_row_tiles_avx512(product);
+      return num_rows < 12 ? dot_rows_avx512(product) : multiply_row_tiles_avx512(product);
   }
 }
 

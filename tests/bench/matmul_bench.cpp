@@ -2,6 +2,7 @@
 // plain reading of memory gives on this machine. Arguments: columns, activation rows; the rows of
 // the matrix are chosen so that the weights take 64 MiB (far beyond caches) or, for `small`, 256.
 //   SHOAL_THREADS=1 matmul_bench --benchmark_filter=q4_K
+// Experts: hidden and intermediate size, experts, rows each.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -12,7 +13,9 @@
 #include <thread>
 #include <vector>
 
+#include "kernels/cpu/avx512_ops.h"
 #include "kernels/cpu/cpu_ops.h"
+#include "kernels/cpu/instruction_set.h"
 #include "runtime/base/env.h"
 
 namespace shoal::kernels {
@@ -76,19 +79,42 @@ void count_work(benchmark::State& state, double products, double bytes) {
   state.counters["GB/s"] = benchmark::Counter(bytes * rounds / 1e9, benchmark::Counter::kIsRate);
 }
 
-void run_matmul(benchmark::State& state, DType dtype, ActivationFormat format, int64_t rows) {
+// The products of one instruction set.
+struct Ops {
+  const char* name;
+  Kernel<MatmulParams> matmul;
+  Kernel<ExpertMlpParams> expert_mlp;
+};
+
+std::vector<Ops> runnable_ops() {
+  std::vector<Ops> out;
+  if (cpu::has_avx2()) out.push_back({"avx2", cpu::matmul, cpu::expert_mlp});
+  if (cpu::has_avx512()) out.push_back({"avx512", cpu::matmul_avx512, cpu::expert_mlp_avx512});
+  return out;
+}
+
+struct Product {
+  Ops ops;
+  DType dtype;
+  ActivationFormat format;
+  int64_t rows;  // 0: as many as fill kWeightBytes
+};
+
+void run_matmul(benchmark::State& state, const Product& product) {
+  const DType dtype = product.dtype;
+  int64_t rows = product.rows;
   const int64_t cols = state.range(0);
   const int64_t tokens = state.range(1);
   if (rows == 0) rows = kWeightBytes / row_bytes(dtype, cols) / std::max<int64_t>(tokens / 8, 1);
   const std::vector<std::byte> bytes = weight_bytes(dtype, rows * row_bytes(dtype, cols));
   const WeightView weight = {.data = bytes.data(), .dtype = dtype, .rows = rows, .cols = cols};
-  const ActivationMemory input(format, tokens, cols);
+  const ActivationMemory input(product.format, tokens, cols);
   std::vector<float> output(static_cast<size_t>(rows * tokens));
   const MatmulParams params = {
       .weight = weight, .input = input.rows, .output = view_f32(output.data(), tokens, rows)};
   const Exec exec = {.pool = &pool()};
   for (auto _ : state) {
-    cpu::matmul(params, exec);
+    product.ops.matmul(params, exec);
     benchmark::ClobberMemory();
   }
   count_work(state, static_cast<double>(rows * cols * tokens), static_cast<double>(bytes.size()));
@@ -106,7 +132,7 @@ void read_memory(benchmark::State& state) {
 }
 
 // One token through eight experts of the demo's size, and the prefill shape of a larger model.
-void run_experts(benchmark::State& state, DType dtype) {
+void run_experts(benchmark::State& state, const Ops& ops, DType dtype) {
   const int64_t hidden = state.range(0), intermediate = state.range(1);
   const int64_t num_experts = state.range(2), rows_each = state.range(3);
   const int64_t matrix_bytes = intermediate * row_bytes(dtype, hidden);
@@ -134,7 +160,7 @@ void run_experts(benchmark::State& state, DType dtype) {
                                   .input = input.rows,
                                   .output = view_f32(output.data(), rows, hidden)};
   for (auto _ : state) {
-    cpu::expert_mlp(params, exec);
+    ops.expert_mlp(params, exec);
     benchmark::ClobberMemory();
   }
   count_work(state,
@@ -142,40 +168,59 @@ void run_experts(benchmark::State& state, DType dtype) {
              static_cast<double>(bytes.size()));
 }
 
+const char* format_name(ActivationFormat format) {
+  switch (format) {
+    case ActivationFormat::kF32:
+      return "f32";
+    case ActivationFormat::kInt16:
+      return "int16";
+    case ActivationFormat::kInt8:
+      return "int8";
+  }
+  return "";
+}
+
+void register_products(const Ops& ops, DType dtype) {
+  for (const ActivationFormat format :
+       {ActivationFormat::kF32, ActivationFormat::kInt16, ActivationFormat::kInt8}) {
+    if (!accepts(dtype, format)) continue;
+    const std::string name =
+        std::string(dtype_name(dtype)) + "/" + format_name(format) + "/" + ops.name;
+    benchmark::RegisterBenchmark(
+        ("large/" + name).c_str(), run_matmul, Product{ops, dtype, format, 0})
+        ->ArgsProduct({{2048}, {1, 2, 4, 8, 16, 32, 512}})
+        ->UseRealTime();
+    benchmark::RegisterBenchmark(
+        ("small/" + name).c_str(), run_matmul, Product{ops, dtype, format, 256})
+        ->ArgsProduct({{256}, {1, 4, 128}})
+        ->UseRealTime();
+  }
+}
+
 void register_all() {
   benchmark::RegisterBenchmark("read_memory", read_memory)->UseRealTime();
-  const std::vector<DType> types = {DType::kF32,
-                                    DType::kF16,
-                                    DType::kBF16,
-                                    DType::kQ8_0,
-                                    DType::kQ4_K,
-                                    DType::kQ5_K,
-                                    DType::kQ6_K,
-                                    DType::kIQ3_XXS,
-                                    DType::kIQ4_XS,
-                                    DType::kMXFP4};
-  for (const DType dtype : types)
-    for (const ActivationFormat format :
-         {ActivationFormat::kF32, ActivationFormat::kInt16, ActivationFormat::kInt8}) {
-      if (!accepts(dtype, format)) continue;
-      const char* const suffix = format == ActivationFormat::kF32     ? "f32"
-                                 : format == ActivationFormat::kInt16 ? "int16"
-                                                                      : "int8";
-      const std::string name = std::string(dtype_name(dtype)) + "/" + suffix;
-      benchmark::RegisterBenchmark(("large/" + name).c_str(), run_matmul, dtype, format, 0)
-          ->ArgsProduct({{2048}, {1, 2, 4, 8, 16, 32, 512}})
-          ->UseRealTime();
-      benchmark::RegisterBenchmark(("small/" + name).c_str(), run_matmul, dtype, format, 256)
-          ->ArgsProduct({{256}, {1, 4, 128}})
-          ->UseRealTime();
-    }
+  for (const DType dtype : {DType::kF32,
+                            DType::kF16,
+                            DType::kBF16,
+                            DType::kQ8_0,
+                            DType::kQ4_K,
+                            DType::kQ5_K,
+                            DType::kQ6_K,
+                            DType::kIQ3_XXS,
+                            DType::kIQ4_XS,
+                            DType::kMXFP4})
+    for (const Ops& ops : runnable_ops()) register_products(ops, dtype);
   for (const DType dtype : {DType::kQ4_K, DType::kIQ3_XXS, DType::kMXFP4})
-    benchmark::RegisterBenchmark(
-        ("experts/" + std::string(dtype_name(dtype))).c_str(), run_experts, dtype)
-        ->Args({256, 256, 4, 1})
-        ->Args({2048, 512, 8, 1})
-        ->Args({2048, 512, 32, 16})
-        ->UseRealTime();
+    for (const Ops& ops : runnable_ops())
+      benchmark::RegisterBenchmark(
+          ("experts/" + std::string(dtype_name(dtype)) + "/" + ops.name).c_str(),
+          run_experts,
+          ops,
+          dtype)
+          ->Args({256, 256, 4, 1})
+          ->Args({2048, 512, 8, 1})
+          ->Args({2048, 512, 32, 16})
+          ->UseRealTime();
 }
 
 }  // namespace
