@@ -1,4 +1,11 @@
 set(SHOAL_OP_SOURCES
+  cpu/attention.cpp
+  cpu/attention_tile_avx2.cpp
+  cpu/conv_silu_avx2.cpp
+  cpu/delta_net_avx2.cpp
+  cpu/elementwise_avx2.cpp
+  cpu/norm_avx2.cpp
+  cpu/router_topk_avx2.cpp
   ops/kv_cache.cpp
   ops/rope_angles.cpp
   reference/attention.cpp

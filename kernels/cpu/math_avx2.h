@@ -9,6 +9,10 @@
 
 namespace shoal::kernels::cpu {
 
+using kernels::exp_f32;
+using kernels::sigmoid;
+using kernels::silu;
+
 static inline __m256 exp_f32(__m256 x) {
   // min and max return their second operand for a NaN, as the scalar comparisons keep x.
   x = _mm256_max_ps(_mm256_set1_ps(kExpMin), x);
@@ -42,7 +46,14 @@ static inline __m256 sigmoid(__m256 x) {
 
 static inline __m256 silu(__m256 x) { return _mm256_div_ps(x, one_plus_exp_minus(x)); }
 
-// The last `count` (0 to 7) elements of a row.
+// Eight elements of a row.
+struct Whole {
+  __m256 load(const float* from) const { return _mm256_loadu_ps(from); }
+  void store(float* to, __m256 value) const { _mm256_storeu_ps(to, value); }
+  __m256 select(__m256, __m256 changed) const { return changed; }
+};
+
+// The last `count` (1 to 7) elements of a row.
 class Tail {
  public:
   explicit Tail(int64_t count) {
@@ -60,22 +71,33 @@ class Tail {
   __m256i mask_;
 };
 
+// body(k, part) for k = 0, 8, ...; part is Whole but for a partial last vector.
+template <class Body>
+static inline void for_each_vector(int64_t count, const Body& body) {
+  int64_t k = 0;
+  for (; k + kLanes <= count; k += kLanes) body(k, Whole{});
+  if (k < count) body(k, Tail(count - k));
+}
+
 static inline float lane_tree(__m256 lanes) {
   const __m256 pairs = _mm256_hadd_ps(lanes, lanes);
   const __m256 fours = _mm256_hadd_ps(pairs, pairs);
   return _mm_cvtss_f32(_mm_add_ss(_mm256_castps256_ps128(fours), _mm256_extractf128_ps(fours, 1)));
 }
 
-static inline float lane_dot_avx2(const float* a, const float* b, int64_t count) {
+static inline float lane_dot(const float* a, const float* b, int64_t count) {
   __m256 lanes = _mm256_setzero_ps();
-  int64_t k = 0;
-  for (; k + kLanes <= count; k += kLanes)
-    lanes = _mm256_fmadd_ps(_mm256_loadu_ps(a + k), _mm256_loadu_ps(b + k), lanes);
-  if (k < count) {
-    const Tail tail(count - k);
-    lanes = tail.select(lanes, _mm256_fmadd_ps(tail.load(a + k), tail.load(b + k), lanes));
-  }
+  for_each_vector(count, [&](int64_t k, auto part) {
+    lanes = part.select(lanes, _mm256_fmadd_ps(part.load(a + k), part.load(b + k), lanes));
+  });
   return lane_tree(lanes);
+}
+
+// The largest of eight by comparison alone, so exact in any order.
+static inline float lane_max(__m256 lanes) {
+  const __m256 swapped = _mm256_max_ps(lanes, _mm256_permute2f128_ps(lanes, lanes, 1));
+  const __m256 pairs = _mm256_max_ps(swapped, _mm256_permute_ps(swapped, 0b01001110));
+  return _mm256_cvtss_f32(_mm256_max_ps(pairs, _mm256_permute_ps(pairs, 0b10110001)));
 }
 
 }  // namespace shoal::kernels::cpu

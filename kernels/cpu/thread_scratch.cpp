@@ -21,7 +21,7 @@ struct Buffer {
 }  // namespace
 
 std::byte* thread_scratch(ScratchSlot slot, size_t bytes) {
-  thread_local std::array<Buffer, 3> buffers;
+  thread_local std::array<Buffer, kNumScratchSlots> buffers;
   Buffer& buffer = buffers[static_cast<size_t>(slot)];
   if (buffer.size < bytes) {
     buffer.bytes.reset(static_cast<std::byte*>(::operator new(bytes, kAlignment)));
