@@ -56,6 +56,9 @@ struct Avx2 {
                             _mm256_permute2x128_si256(first, second, 0x31));
   }
 
+  template <class Codec, class X>
+  static constexpr bool kHasCorrections = false;
+
   template <class Codec>
   static const int32_t* corrections(const ActivationRows&) {
     return nullptr;
@@ -70,9 +73,9 @@ inline __m256 add_superblock(const Superblock& weights, const ActivationPiece<X>
   BlockSums sums = sum_halves(products);
   const __m256 x_scale = _mm256_loadu_ps(x.scales);
   const __m256 scale = _mm256_mul_ps(weights.scale[0], x_scale);
-  const auto* corrections = reinterpret_cast<const __m256i*>(x.corrections);
+  [[maybe_unused]] const auto* corrections = reinterpret_cast<const __m256i*>(x.corrections);
   if constexpr (Codec::kSplit) {
-    if (corrections != nullptr) {
+    if constexpr (Isa::template kHasCorrections<Codec, X>) {
       sums.low = _mm256_sub_epi32(sums.low, _mm256_loadu_si256(corrections));
       sums.high = _mm256_sub_epi32(sums.high, _mm256_loadu_si256(corrections + 1));
     }
@@ -81,7 +84,8 @@ inline __m256 add_superblock(const Superblock& weights, const ActivationPiece<X>
     lanes = _mm256_fmadd_ps(second_scale, _mm256_cvtepi32_ps(sums.high), lanes);
   } else {
     __m256i total = _mm256_add_epi32(sums.low, sums.high);
-    if (corrections != nullptr) total = _mm256_sub_epi32(total, _mm256_loadu_si256(corrections));
+    if constexpr (Isa::template kHasCorrections<Codec, X>)
+      total = _mm256_sub_epi32(total, _mm256_loadu_si256(corrections));
     lanes = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(total), lanes);
   }
   if constexpr (Codec::kHasMin)

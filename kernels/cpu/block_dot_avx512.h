@@ -86,6 +86,9 @@ struct Avx512 {
                             _mm256_permute2x128_si256(first, second, 0x31));
   }
 
+  template <class Codec, class X>
+  static constexpr bool kHasCorrections = !Codec::kUnsigned && sizeof(X) == 1;
+
   template <class Codec>
   static const int32_t* corrections(const ActivationRows& input) {
     if (Codec::kUnsigned || input.format != ActivationFormat::kInt8) return nullptr;

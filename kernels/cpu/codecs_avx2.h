@@ -141,7 +141,7 @@ struct CodecQ6_K {
     const __m128i scales = load_16(at + 192);
     const __m128i even_odd = _mm_shuffle_epi8(
         scales, _mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15));
-    const __m256 d = _mm256_set1_ps(load_f16(at + 208));
+    const __m256 d = broadcast_f16(at + 208);
     out.scale[0] = _mm256_mul_ps(d, floats_from_i8(even_odd));
     out.scale[1] = _mm256_mul_ps(d, floats_from_i8(_mm_srli_si128(even_odd, 8)));
   }
@@ -166,7 +166,7 @@ struct CodecIq4Xs {
                          _mm256_set1_epi32(3));
     const __m256i scale =
         _mm256_sub_epi32(_mm256_or_si256(low, _mm256_slli_epi32(high, 4)), _mm256_set1_epi32(32));
-    out.scale[0] = _mm256_mul_ps(_mm256_set1_ps(load_f16(at)), _mm256_cvtepi32_ps(scale));
+    out.scale[0] = _mm256_mul_ps(broadcast_f16(at), _mm256_cvtepi32_ps(scale));
   }
 };
 
@@ -224,7 +224,7 @@ struct CodecIq3Xxs {
 
   static __m256 scales(const std::byte* at, __m256i words) {
     const __m256 scale = _mm256_cvtepi32_ps(_mm256_srli_epi32(words, 28));
-    const __m256 d = _mm256_set1_ps(load_f16(at));
+    const __m256 d = broadcast_f16(at);
     const __m256 half = _mm256_set1_ps(0.5f);
     return _mm256_mul_ps(_mm256_mul_ps(d, _mm256_add_ps(half, scale)), half);
   }

@@ -19,8 +19,8 @@ struct Activations {
   const float* scales;
   const float* sums;
   int64_t cols;
-  const int32_t* corrections;      // or null
-  int64_t superblock_corrections;  // how many a superblock
+  const int32_t* corrections;      // as Isa::corrections() made them, or null
+  int64_t superblock_corrections;  // how many a superblock, 0 if there are none
 
   ActivationPiece<X> piece(int64_t token, int64_t superblock) const {
     const int64_t block = token * (cols / kActivationBlock) + kSuperblockBlocks * superblock;
@@ -28,9 +28,7 @@ struct Activations {
     return {values + kActivationBlock * block,
             scales + block,
             sums + block,
-            corrections == nullptr
-                ? nullptr
-                : corrections + (token * superblocks + superblock) * superblock_corrections};
+            corrections + (token * superblocks + superblock) * superblock_corrections};
   }
 
   Activations from(int64_t token) const {
@@ -132,7 +130,9 @@ void dot_rows_of(const RowProduct& product) {
                               .sums = product.input.sums,
                               .cols = product.input.cols,
                               .corrections = Isa::template corrections<Codec>(product.input),
-                              .superblock_corrections = Codec::kSplit ? 16 : 8};
+                              .superblock_corrections = !Isa::template kHasCorrections<Codec, X> ? 0
+                                                        : Codec::kSplit ? 16
+                                                                        : 8};
   if (product.input.rows == 1) {
     for (int64_t r = 0; r < num_rows; ++r)
       product.output[r] = dot_one<Isa, Codec>(first_row + r * stride, all);

@@ -45,6 +45,11 @@ inline __m256 floats_from_i8(__m128i low_bytes) {
   return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(low_bytes));
 }
 
+// One f16 number in every lane.
+inline __m256 broadcast_f16(const std::byte* at) {
+  return _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(load_bytes<uint16_t>(at))));
+}
+
 // Eight f16 numbers, `stride` bytes apart.
 inline __m256 gather_f16(const std::byte* at, int stride) {
   const auto bits = [&](int i) { return load_bytes<int16_t>(at + i * stride); };
