@@ -1,0 +1,23 @@
+// Every command of `shoal`, one function a file.
+#pragma once
+#include <memory>
+
+#include "launch/command_line/command.h"
+
+namespace shoal::launch {
+
+std::unique_ptr<Command> make_serve();
+std::unique_ptr<Command> make_chat();
+std::unique_ptr<Command> make_generate();
+std::unique_ptr<Command> make_status();
+std::unique_ptr<Command> make_perplexity();
+std::unique_ptr<Command> make_bench();
+std::unique_ptr<Command> make_tokenize();
+std::unique_ptr<Command> make_render();
+std::unique_ptr<Command> make_inspect();
+std::unique_ptr<Command> make_plan();    // answers that it is not built
+std::unique_ptr<Command> make_verify();  // likewise
+
+Commands all_commands();
+
+}  // namespace shoal::launch

@@ -1,0 +1,97 @@
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "launch/commands/all_commands.h"
+#include "launch/rank_table.h"
+#include "launch/stream_printer.h"
+#include "launch/text_file.h"
+#include "launch/use_server.h"
+#include "runtime/base/error.h"
+
+namespace shoal::launch {
+namespace {
+
+class Generate final : public Command {
+ public:
+  std::string name() const override { return "generate"; }
+  std::string summary() const override { return "Continue a prompt; prints the text as it comes"; }
+
+  void declare(OptionSet& options) override {
+    sampling_.temperature = 0;
+    sampling_.max_tokens = 128;
+    options.group("Prompt");
+    options.add("-p,--prompt", text_, "Raw text; special tokens in it are recognised");
+    options.add("-f,--file", file_, "A file of raw text, byte for byte; - is stdin");
+    options.add("--chat", chat_, "A user's message, put through the chat template");
+    options.add_list("--prompt-ids", ids_, "Token ids, 1,2,3");
+    sampling_.declare(options);
+    server_.declare(options);
+  }
+
+  void resolve(OptionSet& options) override {
+    int given = 0;
+    for (const char* way : {"prompt", "file", "chat", "prompt-ids"})
+      given += options.given(way) ? 1 : 0;
+    if (given != 1)
+      throw Error(
+          ExitCode::kUsage,
+          "what to continue: give one of -p TEXT, -f FILE, --chat TEXT, --prompt-ids 1,2,3");
+    server_.verbose = output.verbose;
+    server_.resolve(options);
+    sampling_.validate();
+    if (options.given("file")) text_ = read_text_file(file_, "text file");
+    has_ids_ = options.given("prompt-ids");
+    has_chat_ = options.given("chat");
+  }
+
+  int run() override {
+    return use_server(
+        server_, [&](client::GenerateClient& client, const std::atomic<bool>& interrupted) {
+          client::GenerateOptions options = to_request(sampling_);
+          options.prompt = prompt();
+          // Only the server has the tokenizer, and the JSON names the prompt's ids.
+          if (output.json) options.prompt = prompt_ids(client);
+          StreamPrinter printer(output.json ? nullptr : stdout);
+          client.stream_generate(options, printer.events(), &interrupted);
+          printer.end_line();
+          if (output.json)
+            fmt::print("{}\n",
+                       printer.to_json(std::get<std::vector<int32_t>>(options.prompt)).dump());
+          else
+            print_statistics(client, printer);
+          return 0;
+        });
+  }
+
+ private:
+  decltype(client::GenerateOptions::prompt) prompt() const {
+    if (has_ids_) return ids_;
+    if (has_chat_) return client::ChatPrompt{.messages = {{"user", chat_, "", "", ""}}};
+    return text_;
+  }
+
+  std::vector<int32_t> prompt_ids(client::GenerateClient& client) const {
+    if (has_ids_) return ids_;
+    if (has_chat_) return client.render_chat(std::get<client::ChatPrompt>(prompt())).ids;
+    return client.tokenize(text_);
+  }
+
+  void print_statistics(client::GenerateClient& client, const StreamPrinter& printer) const {
+    fmt::print(stderr, "\n{}\n", printer.statistics());
+    if (!server_.is_private() && !output.verbose) return;
+    const coordinator::ClusterStatus status = client.get_cluster();
+    fmt::print(stderr, "\nheld\n{}\ndone\n{}", held_table(status), work_table(status));
+  }
+
+  std::string text_, file_, chat_;
+  std::vector<int32_t> ids_;
+  bool has_ids_ = false, has_chat_ = false;
+  SamplingOptions sampling_;
+  ServerChoice server_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_generate() { return std::make_unique<Generate>(); }
+
+}  // namespace shoal::launch

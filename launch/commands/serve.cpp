@@ -1,0 +1,137 @@
+#include <unistd.h>
+
+#include <cstdio>
+#include <memory>
+
+#include "launch/cluster.h"
+#include "launch/commands/all_commands.h"
+#include "launch/exit_guard.h"
+#include "launch/model_values.h"
+#include "launch/open_served_model.h"
+#include "runtime/base/error.h"
+#include "runtime/base/log.h"
+#include "runtime/base/printable.h"
+#include "runtime/coordinator/http_door.h"
+
+namespace shoal::launch {
+namespace {
+
+using namespace std::chrono_literals;
+
+void check_port(const char* flag, int port, int min) {
+  if (port < min || port > 65535)
+    throw Error(ExitCode::kUsage,
+                fmt::format("{} is {}: it must lie in {}..65535", flag, port, min));
+}
+
+class Serve final : public Command {
+ public:
+  std::string name() const override { return "serve"; }
+  std::string summary() const override { return "Load a model on ranks and answer requests"; }
+
+  void declare(OptionSet& options) override {
+    model_.declare(options);
+    shape_.declare(options);
+    options.group("Server");
+    options.add("--host", host_, "Loopback only until links have TLS");
+    options.add("--grpc-port", grpc_port_, "Port of the gRPC door; 0: any free one");
+    options.add(
+        "--http-port,--port", http_port_, "Port of the HTTP door; 0: any free one, -1: none");
+    options.add("--max-queue", max_queue_, "Requests that may wait behind the running ones");
+    options.add("--drain-seconds", drain_seconds_, "Time for running requests after SIGTERM");
+    options.add("--startup-seconds", startup_seconds_, "Time for the ranks to get ready");
+    options.add("--journal", journal_path_, "File that keeps every token before it is sent");
+    options.add_switch("--journal-fsync", journal_fsync_, "Flush the journal to disk at each step");
+    options.add_switch("--no-reflection", no_reflection_, "Do not describe the gRPC services");
+  }
+
+  void resolve(OptionSet& options) override {
+    model_.validate();
+    shape_.resolve(options);
+    check_port("--grpc-port", grpc_port_, 0);
+    check_port("--http-port", http_port_, -1);
+    if (host_ != "127.0.0.1" && host_ != "localhost")
+      throw Error(
+          ExitCode::kUsage,
+          fmt::format("--host {}: links beyond loopback need TLS, which this build does not "
+                      "have; use 127.0.0.1",
+                      printable(host_)));
+    if (max_queue_ < 0 || drain_seconds_ < 0 || startup_seconds_ < 1)
+      throw Error(ExitCode::kUsage,
+                  "--max-queue and --drain-seconds must be 0 or more, --startup-seconds 1 or more");
+  }
+
+  void resolve_from_model(OptionSet& options) override {
+    take_context(options, *open_served_model(model_.path, model_.alias), shape_);
+  }
+
+  int run() override {
+    SignalWatch signals;
+    ClusterConfig config;
+    config.model = open_served_model(model_.path, model_.alias);
+    config.shape = shape_;
+    config.verbose = output.verbose;
+    config.grpc_address = fmt::format("127.0.0.1:{}", grpc_port_);
+    config.reflection = !no_reflection_;
+    config.max_queue = max_queue_;
+    config.journal_path = journal_path_;
+    config.journal_fsync = journal_fsync_;
+    config.startup_timeout = std::chrono::seconds(startup_seconds_);
+    Cluster cluster(config);
+    if (http_port_ >= 0)
+      http_ = std::make_unique<coordinator::HttpDoor>("127.0.0.1", http_port_, cluster.requests());
+    log::info("{}", sharding::to_table(cluster.coordinator().config().plan));
+    const Outcome outcome = cluster.supervise(
+        signals,
+        [&] {
+          announce_once(cluster);
+          return false;
+        },
+        std::chrono::seconds(drain_seconds_));
+    return leave(cluster, outcome);
+  }
+
+ private:
+  void announce_once(Cluster& cluster) {
+    if (announced_) return;
+    const coordinator::ClusterStatus status = cluster.coordinator().status();
+    if (status.phase != coordinator::Phase::kServing) return;
+    announced_ = true;
+    std::string line = fmt::format("shoal: ready: {} on {} rank{}, gRPC {}",
+                                   printable(cluster.coordinator().model().name),
+                                   status.ranks.size(),
+                                   status.ranks.size() == 1 ? "" : "s",
+                                   cluster.grpc_address());
+    if (http_) line += fmt::format(", HTTP http://127.0.0.1:{}", http_->port());
+    // Whoever started us may have stopped reading; that ends nothing.
+    std::fputs((line + "\n").c_str(), stdout);
+    std::fflush(stdout);
+  }
+
+  int leave(Cluster& cluster, const Outcome& outcome) {
+    if (outcome.forced) {
+      cluster.remove_folder();
+      _exit(static_cast<int>(ExitCode::kUnexpected));
+    }
+    leave_within(5s, outcome.exit_code, [&] { cluster.remove_folder(); });
+    if (http_) http_->stop();
+    if (outcome.exit_code != 0)
+      throw Error(static_cast<ExitCode>(outcome.exit_code), outcome.message);
+    return 0;
+  }
+
+  ModelOptions model_;
+  ClusterOptions shape_;
+  std::string host_ = "127.0.0.1", journal_path_;
+  int grpc_port_ = 50051, http_port_ = 8080;
+  int max_queue_ = 64, drain_seconds_ = 10, startup_seconds_ = 60;
+  bool journal_fsync_ = false, no_reflection_ = false;
+  bool announced_ = false;
+  std::unique_ptr<coordinator::HttpDoor> http_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_serve() { return std::make_unique<Serve>(); }
+
+}  // namespace shoal::launch

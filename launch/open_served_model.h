@@ -1,0 +1,14 @@
+// From what the user typed behind -m to the model that a coordinator serves.
+#pragma once
+#include <memory>
+#include <string>
+
+#include "runtime/coordinator/served_model.h"
+
+namespace shoal::launch {
+
+// Throws ModelFileError, or Error (usage) for a folder with several models.
+std::shared_ptr<const coordinator::ServedModel> open_served_model(const std::string& path,
+                                                                  const std::string& alias = "");
+
+}  // namespace shoal::launch

@@ -1,0 +1,18 @@
+// shoal: what the user types.
+#include <csignal>
+#include <string>
+#include <vector>
+
+#include "launch/commands/all_commands.h"
+#include "launch/program.h"
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that left is a failed write, with its own message
+  return shoal::launch::run_program([&] {
+    return shoal::launch::run_command_line(
+        "shoal",
+        "shoal runs mixture-of-experts models from GGUF files over MPI ranks",
+        shoal::launch::all_commands(),
+        std::vector<std::string>(argv + 1, argv + argc));
+  });
+}

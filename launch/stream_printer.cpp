@@ -1,0 +1,88 @@
+#include "launch/stream_printer.h"
+
+#include <fmt/format.h>
+
+#include "runtime/base/error.h"
+#include "runtime/base/printable.h"
+
+namespace shoal::launch {
+namespace {
+
+double milliseconds(std::chrono::nanoseconds time) {
+  return std::chrono::duration<double, std::milli>(time).count();
+}
+
+}  // namespace
+
+client::StreamEvents StreamPrinter::events() {
+  return {.accepted = [this](const coordinator::Accepted& accepted) { accepted_ = accepted; },
+          .delta =
+              [this](const coordinator::Delta& delta) {
+                text_ += delta.text;
+                ids_.insert(ids_.end(), delta.token_ids.begin(), delta.token_ids.end());
+                print(delta.text);
+              },
+          .finished = [this](const coordinator::Finished& finished) { finished_ = finished; }};
+}
+
+void StreamPrinter::print(const std::string& text) {
+  if (out_ == nullptr) return;
+  if (std::fwrite(text.data(), 1, text.size(), out_) != text.size() || std::fflush(out_) != 0)
+    throw Error(ExitCode::kUnexpected, "cannot write the text: nobody reads it");
+}
+
+void StreamPrinter::end_line() {
+  if (!text_.ends_with('\n')) print("\n");
+}
+
+std::string StreamPrinter::statistics() const {
+  const coordinator::Timings& timings = finished_.timings;
+  return fmt::format(
+      "{} prompt tokens ({:.1f} tokens/s), {} tokens ({:.1f} tokens/s), first after {:.0f} ms, "
+      "ended by {}",
+      grouped(static_cast<uint64_t>(finished_.usage.prompt_tokens)),
+      timings.prefill_tps,
+      grouped(static_cast<uint64_t>(finished_.usage.completion_tokens)),
+      timings.decode_tps,
+      milliseconds(timings.first_token),
+      finish_reason_name(finished_.reason));
+}
+
+nlohmann::ordered_json StreamPrinter::to_json(const std::vector<int32_t>& prompt_ids) const {
+  const coordinator::Usage& usage = finished_.usage;
+  const coordinator::Timings& timings = finished_.timings;
+  return {{"text", text_},
+          {"token_ids", ids_},
+          {"prompt_token_ids", prompt_ids},
+          {"finish_reason", finish_reason_name(finished_.reason)},
+          {"matched_stop", finished_.matched_stop},
+          {"request_id", accepted_.request_id},
+          {"seed", accepted_.seed},
+          {"usage",
+           {{"prompt_tokens", usage.prompt_tokens},
+            {"completion_tokens", usage.completion_tokens},
+            {"total_tokens", usage.prompt_tokens + usage.completion_tokens}}},
+          {"timings",
+           {{"queue_ms", milliseconds(timings.queue)},
+            {"prefill_ms", milliseconds(timings.prefill)},
+            {"first_token_ms", milliseconds(timings.first_token)},
+            {"decode_ms", milliseconds(timings.decode)},
+            {"total_ms", milliseconds(timings.total)},
+            {"prefill_tps", timings.prefill_tps},
+            {"decode_tps", timings.decode_tps}}}};
+}
+
+client::GenerateOptions to_request(const SamplingOptions& sampling) {
+  client::GenerateOptions options;
+  options.sampling = {.temperature = sampling.temperature,
+                      .top_p = sampling.top_p,
+                      .min_p = sampling.min_p,
+                      .top_k = sampling.top_k,
+                      .seed = sampling.seed};
+  options.stop.strings = sampling.stop;
+  options.stop.ignore_eos = sampling.ignore_eos;
+  options.max_tokens = sampling.max_tokens.value_or(0);
+  return options;
+}
+
+}  // namespace shoal::launch

@@ -1,0 +1,58 @@
+#include "launch/use_server.h"
+
+#include <csignal>
+
+#include "launch/open_served_model.h"
+#include "launch/private_cluster.h"
+#include "runtime/base/error.h"
+
+namespace shoal::launch {
+namespace {
+
+std::atomic<bool> signal_arrived = false;
+
+void note_signal(int) { signal_arrived = true; }
+
+// Without SA_RESTART, so that a wait for the user's next line ends too.
+void note_signals() {
+  struct sigaction action {};
+  action.sa_handler = note_signal;
+  for (const int signal : {SIGINT, SIGTERM}) sigaction(signal, &action, nullptr);
+}
+
+}  // namespace
+
+void ServerChoice::declare(OptionSet& options) {
+  server.declare(options);
+  model.declare(options);
+  shape.declare(options);
+}
+
+void ServerChoice::resolve(OptionSet& options) {
+  if (options.origin("model") == Origin::kFlag && options.origin("server") != Origin::kFlag)
+    server.address.clear();
+  if (!is_private()) return;
+  if (model.path.empty())
+    throw Error(ExitCode::kUsage, "no model: -m FILE is needed, or --server HOST:PORT");
+  shape.resolve(options);
+}
+
+int use_server(
+    const ServerChoice& choice,
+    const std::function<int(client::GenerateClient&, const std::atomic<bool>& interrupted)>& work) {
+  if (!choice.is_private()) {
+    note_signals();
+    client::GenerateClient client(choice.server.address);
+    return work(client, signal_arrived);
+  }
+  ClusterConfig config;
+  config.model = open_served_model(choice.model.path, choice.model.alias);
+  config.shape = choice.shape;
+  config.verbose = choice.verbose;
+  return run_on_private_cluster(config, [&](Cluster& cluster) {
+    client::GenerateClient client(cluster.grpc_address());
+    return work(client, signal_arrived);
+  });
+}
+
+}  // namespace shoal::launch
