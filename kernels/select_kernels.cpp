@@ -1,3 +1,4 @@
+#include <optional>
 #include <string>
 
 #include "kernels/cpu/avx512_ops.h"
@@ -7,6 +8,7 @@
 #include "kernels/reference/reference_ops.h"
 #include "runtime/base/env.h"
 #include "runtime/base/error.h"
+#include "runtime/base/printable.h"
 
 namespace shoal::kernels {
 namespace {
@@ -52,17 +54,19 @@ constexpr KernelTable make_avx512_table() {
 }
 constexpr KernelTable kAvx512Table = make_avx512_table();
 
-// A forced set that this machine lacks is an error.
 const KernelTable& select_cpu() {
-  const std::string wanted = forced_isa().value_or("");
-  if (wanted == "reference") return kReferenceTable;
-  if (wanted == "avx512" && !cpu::has_avx512())
-    throw Error(ExitCode::kUsage,
-                "SHOAL_FORCE_ISA=avx512: this machine has no AVX-512 VNNI and VBMI");
-  if (wanted == "avx2" && !cpu::has_avx2())
-    throw Error(ExitCode::kUsage, "SHOAL_FORCE_ISA=avx2: this machine has no AVX2");
-  if (wanted != "avx2" && cpu::has_avx512()) return kAvx512Table;
-  return cpu::has_avx2() ? kAvx2Table : kReferenceTable;
+  const std::optional<std::string> forced = forced_isa();
+  if (!forced) {
+    if (cpu::has_avx512()) return kAvx512Table;
+    return cpu::has_avx2() ? kAvx2Table : kReferenceTable;
+  }
+  if (*forced == "reference") return kReferenceTable;
+  if (*forced == "avx2" && cpu::has_avx2()) return kAvx2Table;
+  if (*forced == "avx512" && cpu::has_avx512()) return kAvx512Table;
+  throw Error(
+      ExitCode::kUsage,
+      "SHOAL_FORCE_ISA=" + printable(*forced) +
+          ": not one of reference, avx2 and avx512 (with VNNI and VBMI), or not on this machine");
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ struct WorkerEnv {
 };
 WorkerEnv read_worker_env();
 
-// SHOAL_FORCE_ISA=reference|avx2: narrows the instruction set chosen at run time (tests).
+// SHOAL_FORCE_ISA=reference|avx2|avx512: narrows the instruction set chosen at run time (tests).
 std::optional<std::string> forced_isa();
 
 // SHOAL_STEP_TIMEOUT_MS: how long a step may wait for a peer (default 30,000).
