@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# usage: launch/run_tests.sh [--sanitize] [--label NAME]... [--no-install]
+# Builds everything and runs every test; the last line is "N passed, N failed". --sanitize builds
+# with AddressSanitizer and UBSan in build-sanitize/ and runs the unit and rank tests. Labels:
+# unit ranks fault e2e fuzz.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+build=build
+labels=()
+options=()
+install=yes
+while [[ $# -gt 0 ]]; do
+  case $1 in
+    --sanitize)
+      build=build-sanitize
+      options+=(-DSHOAL_SANITIZE=ON)
+      ;;
+    --label)
+      labels+=("${2:?--label needs a name}")
+      shift
+      ;;
+    --no-install) install=no ;;
+    *)
+      echo "error: unknown argument $1 (usage: launch/run_tests.sh [--sanitize] [--label NAME]... [--no-install])" >&2
+      exit 2
+      ;;
+  esac
+  shift
+done
+if [[ ${#labels[@]} -eq 0 ]]; then
+  labels=(unit ranks fault e2e fuzz)
+  [[ $build == build-sanitize ]] && labels=(unit ranks)
+fi
+[[ $install == yes ]] && launch/install_packages.sh
+
+echo "building in $build/"
+command -v ccache >/dev/null && options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+mkdir -p "$build"
+cmake -S . -B "$build" -G Ninja "${options[@]}" >"$build/configure.log" 2>&1 ||
+  { tail -n 20 "$build/configure.log"; echo "error: cmake could not configure the build" >&2; exit 1; }
+# One line every 25 files: progress for a log that nobody scrolls.
+NINJA_STATUS="  %p %f/%t " ninja -C "$build" 2>&1 |
+  awk '/^  +[0-9]+%/ { if (++n % 25 == 1) print; fflush(); next } { print; fflush() }' ||
+  { echo "error: the build failed; the first 'error:' above says why" >&2; exit 1; }
+
+# Open MPI and what it links hold memory until the process ends; that is not ours to fix.
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0:abort_on_error=1}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}
+
+attribute() { sed -n "s/.*<testsuite[^>]* $1=\"\([0-9]*\)\".*/\1/p" "$2" | head -n 1; }
+
+passed=0
+failed=0
+for label in "${labels[@]}"; do
+  report=$PWD/$build/$label.junit.xml
+  rm -f "$report"
+  # Rank, fault and end-to-end tests start processes of their own: one at a time.
+  jobs=1
+  [[ $label == unit ]] && jobs=$(nproc)
+  begin=$SECONDS
+  (cd "$build" && ctest -L "^$label\$" -j "$jobs" --output-on-failure --no-tests=ignore --output-junit "$report") || true
+  [[ -f $report ]] || continue
+  tests=$(tr -d '\n' <"$report" | sed 's/<testcase.*//' >"$report.head"; attribute tests "$report.head")
+  bad=$(attribute failures "$report.head")
+  rm -f "$report.head"
+  passed=$((passed + ${tests:-0} - ${bad:-0}))
+  failed=$((failed + ${bad:-0}))
+  echo "[$label] ${tests:-0} tests, ${bad:-0} failed, $((SECONDS - begin)) s"
+done
+echo "$passed passed, $failed failed"
+[[ $failed -eq 0 && $passed -gt 0 ]]
