@@ -1,0 +1,237 @@
+#include "runtime/coordinator/grpc_calls.h"
+
+#include "runtime/base/log.h"
+#include "runtime/base/printable.h"
+#include "runtime/coordinator/status_map.h"
+
+namespace shoal::coordinator {
+namespace {
+
+Failure reads_too_slowly() {
+  Failure failure;
+  failure.code = FailureCode::kResourceExhausted;
+  failure.reason = "SLOW_READER";
+  failure.message = "the client reads too slowly; the stream was ended";
+  return failure;
+}
+
+grpc::Status client_left() { return to_status(FinishReason::kCancelled); }
+
+// Empty when the request runs; its events go to `sink`.
+std::optional<grpc::Status> submit_spec(SubmittedRequest& submitted,
+                                        const v1::GenerationSpec& spec,
+                                        const CallFacts& facts,
+                                        std::shared_ptr<StreamSink> sink) {
+  try {
+    auto request = request_from_proto(spec, facts, submitted.door().model());
+    if (auto* failure = std::get_if<Failure>(&request)) return to_status(*failure);
+    auto refused =
+        submitted.submit(std::get<GenerationRequest>(std::move(request)), std::move(sink));
+    return refused ? std::optional(to_status(*refused)) : std::nullopt;
+  } catch (const std::exception& error) {
+    return to_status(error);
+  }
+}
+
+}  // namespace
+
+std::optional<Failure> SubmittedRequest::submit(GenerationRequest request,
+                                                std::shared_ptr<StreamSink> sink) {
+  request_id_ = request.request_id;
+  sampling_ = request.sampling;
+  State idle = kIdle;
+  if (auto failure = door_.submit(std::move(request), std::move(sink))) {
+    ended();
+    return failure;
+  }
+  // The client left meanwhile: now there is something to cancel.
+  if (!state_.compare_exchange_strong(idle, kRunning) && idle == kCancelled) {
+    door_.cancel(request_id_);
+  }
+  return std::nullopt;
+}
+
+void SubmittedRequest::cancel() {
+  State idle = kIdle, running = kRunning;
+  if (state_.compare_exchange_strong(running, kCancelled)) {
+    door_.cancel(request_id_);
+  } else {
+    state_.compare_exchange_strong(idle, kCancelled);
+  }
+}
+
+StreamCall* StreamCall::start(RequestDoor& door,
+                              const v1::GenerationSpec& spec,
+                              const CallFacts& facts) {
+  auto call = std::make_shared<StreamCall>(door);
+  call->self_ = call;
+  call->refuse(submit_spec(call->request_, spec, facts, call));
+  return call.get();
+}
+
+void StreamCall::refuse(const std::optional<grpc::Status>& status) {
+  if (!status) return;
+  std::lock_guard lock(mutex_);
+  end(*status);
+  pump();
+}
+
+void StreamCall::accepted(const Accepted& event) {
+  v1::StreamGenerateResponse message;
+  message.set_request_id(event.request_id);
+  message.mutable_accepted()->set_prompt_tokens(event.prompt_tokens);
+  message.mutable_accepted()->set_queue_position(event.queue_position);
+  message.mutable_accepted()->set_seed(event.seed);
+  *message.mutable_accepted()->mutable_sampling() = to_proto(request_.sampling());
+  std::lock_guard lock(mutex_);
+  if (status_) return;
+  accepted_ = std::move(message);
+  pump();
+}
+
+void StreamCall::delta(Delta event) {
+  bool overflow = false;
+  {
+    std::lock_guard lock(mutex_);
+    if (status_) return;
+    pending_.mutable_text()->append(event.text);
+    for (int32_t id : event.token_ids) pending_.add_token_ids(static_cast<uint32_t>(id));
+    for (float logprob : event.logprobs) pending_.add_logprobs(logprob);
+    pending_bytes_ += event.text.size() + 4 * (event.token_ids.size() + event.logprobs.size());
+    overflow = writing_ && pending_bytes_ > kMaxStreamBufferBytes;
+    if (overflow) {
+      pending_.Clear();
+      end(to_status(reads_too_slowly()));
+    }
+    pump();
+  }
+  if (overflow) {
+    log::warn("request {} ended: its client reads too slowly", printable(request_.request_id()));
+    request_.cancel();
+  }
+}
+
+void StreamCall::finished(const Finished& event) {
+  request_.ended();
+  std::lock_guard lock(mutex_);
+  if (status_) return;
+  const grpc::Status status = to_status(event.reason);
+  if (status.ok()) {
+    finished_.emplace();
+    finished_->set_request_id(request_.request_id());
+    *finished_->mutable_finished() = to_proto(event);
+  }
+  end(status);
+  pump();
+}
+
+void StreamCall::failed(const Failure& failure) {
+  request_.ended();
+  std::lock_guard lock(mutex_);
+  end(to_status(failure));
+  pump();
+}
+
+void StreamCall::OnWriteDone(bool ok) {
+  {
+    std::lock_guard lock(mutex_);
+    writing_ = false;
+    if (ok) {
+      pump();
+      return;
+    }
+  }
+  OnCancel();
+}
+
+void StreamCall::OnCancel() {
+  request_.cancel();
+  std::lock_guard lock(mutex_);
+  accepted_.reset();
+  finished_.reset();
+  pending_.Clear();
+  end(client_left());
+  pump();
+}
+
+void StreamCall::end(grpc::Status status) {
+  if (!status_) status_ = std::move(status);
+}
+
+void StreamCall::pump() {
+  if (writing_ || finish_called_) return;
+  if (accepted_) {
+    message_ = std::move(*accepted_);
+    accepted_.reset();
+  } else if (pending_.token_ids_size() > 0 || !pending_.text().empty()) {
+    message_.Clear();
+    message_.set_request_id(request_.request_id());
+    message_.mutable_delta()->Swap(&pending_);
+    pending_.Clear();
+    pending_bytes_ = 0;
+  } else if (finished_) {
+    message_ = std::move(*finished_);
+    finished_.reset();
+  } else {
+    if (status_) {
+      finish_called_ = true;
+      Finish(*status_);
+    }
+    return;
+  }
+  writing_ = true;
+  StartWrite(&message_);
+}
+
+UnaryCall* UnaryCall::start(RequestDoor& door,
+                            const v1::GenerationSpec& spec,
+                            const CallFacts& facts,
+                            v1::GenerateResponse* response) {
+  auto call = std::make_shared<UnaryCall>(door, response);
+  call->self_ = call;
+  if (auto refused = submit_spec(call->request_, spec, facts, call)) call->end(*refused);
+  return call.get();
+}
+
+void UnaryCall::accepted(const Accepted& event) {
+  std::lock_guard lock(mutex_);
+  if (response_ == nullptr) return;
+  response_->set_request_id(event.request_id);
+  response_->set_seed(event.seed);
+}
+
+void UnaryCall::delta(Delta event) {
+  std::lock_guard lock(mutex_);
+  if (response_ == nullptr) return;
+  response_->mutable_text()->append(event.text);
+  for (int32_t id : event.token_ids) response_->add_token_ids(static_cast<uint32_t>(id));
+  for (float logprob : event.logprobs) response_->add_logprobs(logprob);
+}
+
+void UnaryCall::finished(const Finished& event) {
+  request_.ended();
+  {
+    std::lock_guard lock(mutex_);
+    if (response_ != nullptr) *response_->mutable_finished() = to_proto(event);
+  }
+  end(to_status(event.reason));
+}
+
+void UnaryCall::failed(const Failure& failure) {
+  request_.ended();
+  end(to_status(failure));
+}
+
+void UnaryCall::OnCancel() {
+  request_.cancel();
+  end(client_left());
+}
+
+void UnaryCall::end(const grpc::Status& status) {
+  std::lock_guard lock(mutex_);
+  if (response_ == nullptr) return;
+  response_ = nullptr;
+  Finish(status);
+}
+
+}  // namespace shoal::coordinator

@@ -1,0 +1,166 @@
+#include "runtime/coordinator/request_from_proto.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include <limits>
+
+#include "runtime/coordinator/request_limits.h"
+
+namespace shoal::coordinator {
+namespace {
+
+constexpr int64_t kUpToContext = int64_t{1} << 40;
+
+std::optional<Failure> refuse_what_is_not_built(const v1::GenerationSpec& spec) {
+  const auto& sampling = spec.sampling();
+  if (spec.constraint_case() != v1::GenerationSpec::CONSTRAINT_NOT_SET) {
+    const auto* field =
+        spec.GetDescriptor()->FindFieldByNumber(static_cast<int>(spec.constraint_case()));
+    return unimplemented(field->name(), "constrained output");
+  }
+  if (sampling.has_n() && sampling.n() > 1) {
+    return unimplemented("sampling.n", "more than one choice");
+  }
+  if (!sampling.logit_bias().empty()) return unimplemented("sampling.logit_bias", "a logit bias");
+  if (sampling.has_presence_penalty() && sampling.presence_penalty() != 0) {
+    return unimplemented("sampling.presence_penalty", "a penalty");
+  }
+  if (sampling.has_frequency_penalty() && sampling.frequency_penalty() != 0) {
+    return unimplemented("sampling.frequency_penalty", "a penalty");
+  }
+  if (sampling.has_repetition_penalty() && sampling.repetition_penalty() != 1) {
+    return unimplemented("sampling.repetition_penalty", "a penalty");
+  }
+  return std::nullopt;
+}
+
+struct Prompt {
+  std::vector<int32_t> ids;
+  std::string field;
+};
+
+std::variant<Prompt, Failure> prompt_from_proto(const v1::GenerationSpec& spec,
+                                                const ServedModel& model) {
+  switch (spec.input_case()) {
+    case v1::GenerationSpec::kText:
+      return Prompt{model.tokenizer->encode(spec.text(), text::SpecialTokens::kRecognize), "text"};
+    case v1::GenerationSpec::kTokenIds: {
+      const auto& ids = spec.token_ids().ids();
+      std::vector<FieldViolation> violations;
+      if (!check_ids("token_ids.ids",
+                     {ids.data(), static_cast<size_t>(ids.size())},
+                     model.tokenizer->vocab_size(),
+                     violations)) {
+        return invalid_argument(std::move(violations));
+      }
+      return Prompt{{ids.begin(), ids.end()}, "token_ids.ids"};
+    }
+    case v1::GenerationSpec::kChat: {
+      auto variables = variables_from_proto(spec.chat(), "chat");
+      if (auto* failure = std::get_if<Failure>(&variables)) return *failure;
+      auto prompt = render_prompt(model, std::get<nlohmann::ordered_json>(variables));
+      if (auto* failure = std::get_if<Failure>(&prompt)) return *failure;
+      return Prompt{std::get<RenderedPrompt>(std::move(prompt)).ids, "chat"};
+    }
+    default:
+      return invalid_argument({{"input", "one of text, token_ids, chat is needed"}});
+  }
+}
+
+void read_sampling(const v1::SamplingOptions& options, plan::SamplingParams& sampling) {
+  if (options.has_temperature()) sampling.temperature = options.temperature();
+  if (options.has_top_p()) sampling.top_p = options.top_p();
+  if (options.has_top_k()) sampling.top_k = options.top_k();
+  if (options.has_min_p()) sampling.min_p = options.min_p();
+  sampling.seed = options.has_seed() ? options.seed() : random_seed();
+}
+
+// Ids past int32 would wrap into the vocabulary; -1 is refused by check_request.
+int32_t narrow(uint32_t id) {
+  return id > uint32_t{std::numeric_limits<int32_t>::max()} ? -1 : static_cast<int32_t>(id);
+}
+
+google::protobuf::Duration to_duration(std::chrono::nanoseconds span) {
+  return google::protobuf::util::TimeUtil::NanosecondsToDuration(span.count());
+}
+
+v1::FinishReason to_proto(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kStopToken:
+      return v1::FINISH_REASON_STOP_TOKEN;
+    case FinishReason::kStopSequence:
+      return v1::FINISH_REASON_STOP_SEQUENCE;
+    case FinishReason::kMaxTokens:
+      return v1::FINISH_REASON_MAX_TOKENS;
+    case FinishReason::kContextFull:
+      return v1::FINISH_REASON_CONTEXT_FULL;
+    default:  // these end a call with a status
+      return v1::FINISH_REASON_UNSPECIFIED;
+  }
+}
+
+}  // namespace
+
+std::variant<GenerationRequest, Failure> request_from_proto(const v1::GenerationSpec& spec,
+                                                            const CallFacts& facts,
+                                                            const ServedModel& model) {
+  if (auto failure = refuse_what_is_not_built(spec)) return *failure;
+  GenerationRequest request;
+  request.request_id = !spec.request_id().empty()  ? spec.request_id()
+                       : !facts.request_id.empty() ? facts.request_id
+                                                   : random_request_id();
+  request.model = spec.model();
+  request.deadline = facts.deadline;
+  request.sampling = default_sampling(model.vocab.sampling);
+  read_sampling(spec.sampling(), request.sampling);
+  request.max_tokens = spec.stop().max_tokens();
+  request.stop.strings.assign(spec.stop().strings().begin(), spec.stop().strings().end());
+  for (uint32_t id : spec.stop().token_ids()) request.stop.token_ids.push_back(narrow(id));
+  request.stop.ignore_eos = spec.stop().ignore_eos();
+  if (spec.output().logprobs()) {
+    request.score = plan::Score::kSampled;
+    // With a score, 0 means to the coordinator that nothing is generated.
+    if (request.max_tokens == 0) request.max_tokens = kUpToContext;
+  }
+
+  auto prompt = prompt_from_proto(spec, model);
+  if (auto* failure = std::get_if<Failure>(&prompt)) return *failure;
+  request.prompt_ids = std::move(std::get<Prompt>(prompt).ids);
+
+  auto violations =
+      check_request(request, model.tokenizer->vocab_size(), std::get<Prompt>(prompt).field);
+  if (spec.sampling().has_n() && spec.sampling().n() < 1) {
+    violations.push_back({"sampling.n", "below 1"});
+  }
+  if (!violations.empty()) return invalid_argument(std::move(violations));
+  return request;
+}
+
+v1::SamplingOptions to_proto(const plan::SamplingParams& sampling) {
+  v1::SamplingOptions options;
+  options.set_temperature(sampling.temperature);
+  options.set_top_p(sampling.top_p);
+  options.set_top_k(sampling.top_k);
+  options.set_min_p(sampling.min_p);
+  options.set_seed(sampling.seed);
+  return options;
+}
+
+v1::Finished to_proto(const Finished& finished) {
+  v1::Finished message;
+  message.set_reason(to_proto(finished.reason));
+  message.set_matched_stop(finished.matched_stop);
+  message.mutable_usage()->set_prompt_tokens(finished.usage.prompt_tokens);
+  message.mutable_usage()->set_completion_tokens(finished.usage.completion_tokens);
+  auto& timings = *message.mutable_timings();
+  *timings.mutable_queue() = to_duration(finished.timings.queue);
+  *timings.mutable_prefill() = to_duration(finished.timings.prefill);
+  *timings.mutable_first_token() = to_duration(finished.timings.first_token);
+  *timings.mutable_decode() = to_duration(finished.timings.decode);
+  *timings.mutable_total() = to_duration(finished.timings.total);
+  timings.set_prefill_tps(finished.timings.prefill_tps);
+  timings.set_decode_tps(finished.timings.decode_tps);
+  return message;
+}
+
+}  // namespace shoal::coordinator
