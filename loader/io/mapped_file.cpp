@@ -45,9 +45,11 @@ MappedFile MappedFile::open(const std::string& path) {
   void* data = ::mmap(nullptr, file.size_, PROT_READ, MAP_PRIVATE, file.fd_, 0);
   if (data == MAP_FAILED) refuse_errno(path);
   file.data_ = static_cast<const std::byte*>(data);
-  // No read-ahead on faults: a rank's neighbours in the file belong to other ranks.
-  ::madvise(data, file.size_, MADV_RANDOM);
   return file;
+}
+
+void MappedFile::stop_read_ahead() const {
+  if (size_ > 0) ::madvise(const_cast<std::byte*>(data_), size_, MADV_RANDOM);
 }
 
 MappedFile::~MappedFile() { close(); }

@@ -21,6 +21,10 @@ class MappedFile {
   const std::string& path() const { return path_; }
   std::span<const std::byte> bytes() const { return {data_, size_}; }
 
+  // From now on faults read no more than they need. For the weights: a rank's neighbours in the
+  // file belong to other ranks. (A header is read from front to back and is better off without.)
+  void stop_read_ahead() const;
+
   // Asks the kernel to read exactly these bytes' pages ahead, without waiting.
   void will_need(uint64_t offset, uint64_t count) const;
 

@@ -66,6 +66,7 @@ ModelFiles open_model(const std::string& path) {
   for (const std::string& shard : paths) {
     model.files.push_back(MappedFile::open(shard));
     headers.push_back(parse_shard(model.files.back().bytes(), shard));
+    model.files.back().stop_read_ahead();
   }
   ParsedModel parsed = join_shards(std::move(headers));
   model.metadata = std::move(parsed.metadata);

@@ -19,12 +19,21 @@ std::string read_all(const std::string& bytes) {
     std::vector<ShardHeader> headers;
     headers.push_back(parse_shard(as_file(bytes), "f"));
     const ParsedModel model = join_shards(std::move(headers));
-    describe_model(model.metadata, model.directory).dump();
     const std::string config =
         verdict([&] { parse_model_config(model.metadata, model.directory); });
     const std::string vocab = verdict([&] { parse_vocab(model.metadata); });
     if (config != "loads") throw ModelFileError(config);
     if (vocab != "loads") throw ModelFileError(vocab);
+  });
+}
+
+// Describing takes anything that the container's rules let through.
+void describe(const std::string& bytes) {
+  verdict([&] {
+    std::vector<ShardHeader> headers;
+    headers.push_back(parse_shard(as_file(bytes), "f"));
+    const ParsedModel model = join_shards(std::move(headers));
+    describe_model(model.metadata, model.directory).dump();
   });
 }
 
@@ -66,6 +75,7 @@ TEST(BadBytesSweep, EveryByteSetToItsExtremes) {
       bytes[i] = value;
       expect_verdict(read_all(bytes), i);
     }
+    describe(bytes);
     bytes[i] = kept;
   }
 }
