@@ -158,9 +158,12 @@ Value get_item(const Value& object, const Value& key, Budget& budget) {
 
 Value get_slice(const Value& object, const SliceBounds& bounds, Budget& budget) {
   object.require_defined();
-  const bool sliceable = object.is_text() || object.is(Kind::kList);
-  if (!sliceable || !is_bound(bounds.begin) || !is_bound(bounds.end) || !is_bound(bounds.step)) {
-    return Value::undefined(fmt::format("{} cannot be sliced so", object.describe_type()));
+  if (object.is(Kind::kDict)) fail("TypeError: unhashable type: 'slice'");
+  if (!object.is_text() && !object.is(Kind::kList)) {
+    fail(fmt::format("TypeError: '{}' object is not subscriptable", object.type_name()));
+  }
+  if (!is_bound(bounds.begin) || !is_bound(bounds.end) || !is_bound(bounds.step)) {
+    fail("TypeError: slice indices must be integers or None or have an __index__ method");
   }
   if (object.is_text()) return slice_text(object.as_text(), bounds, budget);
   const List& list = object.as_list();

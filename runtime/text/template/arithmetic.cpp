@@ -105,6 +105,7 @@ Value float_result(BinaryOp op, double a, double b) {
 }
 
 Value repeat(const Value& sequence, Int count, Budget& budget) {
+  if (count > INT64_MAX) fail("OverflowError: cannot fit 'int' into an index-sized integer");
   const Int times = std::max<Int>(count, 0);
   if (sequence.is_text()) {
     const MarkedText& text = sequence.as_text();
@@ -137,7 +138,11 @@ Value repeat(const Value& sequence, Int count, Budget& budget) {
     fail(fmt::format("TypeError: can't multiply sequence by non-int of type '{}'",
                      other.type_name()));
   }
-  if (op == BinaryOp::kModulo && a.is_text()) fail("'%' formatting of strings is not supported");
+  if (op == BinaryOp::kModulo && a.is_text()) {
+    fail(a.as_text().view().find('%') == std::string_view::npos
+             ? "TypeError: not all arguments converted during string formatting"
+             : "'%' formatting of strings is not supported");
+  }
   fail(fmt::format("TypeError: unsupported operand type(s) for {}: '{}' and '{}'",
                    sign_of(op),
                    a.type_name(),

@@ -52,6 +52,11 @@ char32_t to_lower(char32_t c) {
   return c;
 }
 
+bool is_cased(char32_t c) {
+  const bool has_no_single_upper = c == 0xDF || c == 0x149 || (c >= 0xFB00 && c <= 0xFB06);
+  return has_no_single_upper || to_upper(c) != c || to_lower(c) != c;
+}
+
 size_t count_characters(std::string_view text) {
   size_t count = 0;
   for (size_t i = 0; i < text.size(); ++count) i += decode_code_point(text, i).num_bytes;

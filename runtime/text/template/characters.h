@@ -1,6 +1,6 @@
 // Characters as Python's str sees them: indices count code points, white space and case follow
-// Unicode. Case mapping covers ASCII, Latin-1, Latin Extended-A, Greek and Cyrillic; other letters
-// keep their case. Offsets are bytes, counts are code points.
+// Unicode. Case mapping is one to one and covers ASCII, Latin-1, Latin Extended-A, Greek and
+// Cyrillic; other letters keep their case. Offsets are bytes, counts are code points.
 #pragma once
 #include <cstddef>
 #include <string>
@@ -16,7 +16,7 @@ bool is_printable(
     char32_t c);  // what repr() leaves unescaped; unassigned code points count as printable
 char32_t to_upper(char32_t c);
 char32_t to_lower(char32_t c);
-inline bool is_cased(char32_t c) { return to_upper(c) != c || to_lower(c) != c; }
+bool is_cased(char32_t c);
 
 size_t count_characters(std::string_view text);
 // Byte offset of the character at `index`; text.size() when there are no more.

@@ -60,10 +60,6 @@ Value index(const Value& subject, const Arguments& arguments, Budget& budget) {
   fail("ValueError: value is not in list");
 }
 
-Value refused(const Value& subject, const Arguments&, Budget&) {
-  fail(fmt::format("a {} cannot be changed in a chat template", subject.type_name()));
-}
-
 }  // namespace
 
 const BuiltinTable& dict_methods() {
@@ -73,12 +69,12 @@ const BuiltinTable& dict_methods() {
       {"keys", keys},
       {"values", values},
       {"copy", copy},
-      {"clear", refused},
-      {"fromkeys", refused},
-      {"pop", refused},
-      {"popitem", refused},
-      {"setdefault", refused},
-      {"update", refused},
+      {"clear", nullptr},
+      {"fromkeys", nullptr},
+      {"pop", nullptr},
+      {"popitem", nullptr},
+      {"setdefault", nullptr},
+      {"update", nullptr},
   };
   return table;
 }
@@ -88,14 +84,14 @@ const BuiltinTable& list_methods() {
       {"count", count},
       {"index", index},
       {"copy", copy},
-      {"append", refused},
-      {"clear", refused},
-      {"extend", refused},
-      {"insert", refused},
-      {"pop", refused},
-      {"remove", refused},
-      {"reverse", refused},
-      {"sort", refused},
+      {"append", nullptr},
+      {"clear", nullptr},
+      {"extend", nullptr},
+      {"insert", nullptr},
+      {"pop", nullptr},
+      {"remove", nullptr},
+      {"reverse", nullptr},
+      {"sort", nullptr},
   };
   return table;
 }
@@ -109,6 +105,14 @@ Value bind_method(const Value& value, std::string_view name) {
   const auto found = table->find(name);
   if (found == table->end()) return Value();
   const Builtin method = found->second;
+  if (!method) {
+    // Values are shared and never change, so what would change them faults when it is called.
+    return Callable{
+        std::string(name), [value, name = std::string(name)](const Arguments&, Budget&) -> Value {
+          fail(fmt::format(
+              "access to attribute '{}' of '{}' object is unsafe.", name, value.type_name()));
+        }};
+  }
   return Callable{std::string(name), [value, method](const Arguments& arguments, Budget& budget) {
                     if (value.is_text()) budget.bytes(value.as_text().size());
                     return method(value, arguments, budget);

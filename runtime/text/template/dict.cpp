@@ -30,6 +30,16 @@ std::string spell(const Value& key) {
       return "-";
     case Kind::kUndefined:
       return "?";
+    case Kind::kList:
+      if (key.as_list().is_tuple) {
+        std::string spelling = "(";
+        for (const Value& item : key.as_list().items) {
+          const std::string part = spell(item);
+          spelling += fmt::format("{}:{}", part.size(), part);
+        }
+        return spelling;
+      }
+      [[fallthrough]];
     default:
       fail(fmt::format("TypeError: unhashable type: '{}'", key.type_name()));
   }

@@ -94,7 +94,7 @@ Interpreter::Flow Interpreter::execute_node(const For& node) {
       return evaluate(node.condition).truthy();
     };
   }
-  const auto loop = std::make_shared<Loop>(std::move(items), std::move(accept), loops_);
+  const auto loop = std::make_shared<Loop>(std::move(items), std::move(accept));
   // The loop variable may be kept in a namespace; its filter must not outlive this frame.
   struct Closer {
     Loop& loop;
@@ -104,7 +104,6 @@ Interpreter::Flow Interpreter::execute_node(const For& node) {
   while (loop->advance()) {
     any = true;
     budget_.statement();
-    const Restore<int> deeper(loops_, loops_ + 1);
     const ScopeFrame frame(scope_, outer);
     scope_->set("loop", Value(loop));
     assign(node.target, loop->current());
@@ -114,11 +113,13 @@ Interpreter::Flow Interpreter::execute_node(const For& node) {
 }
 
 Interpreter::Flow Interpreter::execute_node(const Set& node) {
+  check_namespaces(node.target);
   assign(node.target, evaluate(node.value));
   return Flow::kNext;
 }
 
 Interpreter::Flow Interpreter::execute_node(const SetBlock& node) {
+  check_namespaces(node.target);
   MarkedText text = capture(node.body);
   assign(node.target,
          node.filter ? filter_captured(*node.filter, std::move(text)) : Value(std::move(text)));
@@ -170,8 +171,22 @@ Value Interpreter::filter_captured(const Expression& filter, MarkedText text) {
   return evaluate(filter);
 }
 
+// Before the value is evaluated, so that the first fault told is the one Jinja tells.
+void Interpreter::check_namespaces(const Target& target) const {
+  for (const Target& part : target.parts) check_namespaces(part);
+  if (!target.attribute) return;
+  const Value* holder = scope_->find(target.name);
+  if (!holder || !holder->is(Kind::kNamespace)) {
+    fail("cannot assign attribute on non-namespace object");
+  }
+}
+
 void Interpreter::assign(const Target& target, Value value) {
   if (!target.parts.empty()) {
+    if (!value.is_text() && !value.is(Kind::kList) && !value.is(Kind::kDict) &&
+        !value.is_undefined()) {
+      fail(fmt::format("TypeError: cannot unpack non-iterable {} object", value.type_name()));
+    }
     std::vector<Value> items = iterate(value, budget_);
     if (items.size() != target.parts.size()) {
       fail(items.size() < target.parts.size()
@@ -188,11 +203,8 @@ void Interpreter::assign(const Target& target, Value value) {
     scope_->set(target.name, std::move(value));
     return;
   }
-  const Value* holder = scope_->find(target.name);
-  if (!holder || !holder->is(Kind::kNamespace)) {
-    fail("cannot assign attribute on non-namespace object");
-  }
-  holder->as_namespace()->set(*target.attribute, std::move(value));
+  check_namespaces(target);
+  scope_->find(target.name)->as_namespace()->set(*target.attribute, std::move(value));
 }
 
 Value Interpreter::make_callable(const std::string& name,
@@ -215,7 +227,6 @@ Value Interpreter::call_macro(const std::string& name,
                               const Arguments& arguments) {
   if (calls_ >= kMaxNesting) fail(fmt::format("nesting of calls exceeds {}", kMaxNesting));
   const Restore<int> deeper(calls_, calls_ + 1);
-  const Restore<int> loops(loops_, 0);
   bind_parameters(name, signature, arguments);
   MarkedText text;
   const Restore<MarkedText*> redirect(output_, &text);

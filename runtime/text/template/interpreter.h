@@ -53,6 +53,7 @@ class Interpreter {
   // `text` through the filters of a set or filter block.
   Value filter_captured(const Expression& filter, MarkedText text);
   void assign(const Target& target, Value value);
+  void check_namespaces(const Target& target) const;
   void print(const MarkedText& text) { output_->append(text); }
 
   // A macro or a caller(): its body sees the scope where it was written.
@@ -95,7 +96,6 @@ class Interpreter {
   int line_ = 1;
   int depth_ = 0;
   int calls_ = 0;
-  int loops_ = 0;
   std::vector<std::string> names_;  // of the variables: scopes hold views
   std::shared_ptr<Scope> scope_;
   // Both end with the interpreter: macros point at scopes, and namespaces may hold themselves.

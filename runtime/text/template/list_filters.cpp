@@ -26,6 +26,11 @@ Value default_filter(const Value& subject, const Arguments& arguments, Budget&) 
   return otherwise ? *otherwise : Value(MarkedText());
 }
 
+// What Python can walk from either end.
+bool is_sequence(const Value& value) {
+  return value.is_text() || value.is(Kind::kList) || value.is(Kind::kDict) || value.is_undefined();
+}
+
 Value first(const Value& subject, const Arguments&, Budget& budget) {
   if (subject.is(Kind::kList) && !subject.as_list().items.empty())
     return subject.as_list().items[0];
@@ -36,6 +41,9 @@ Value first(const Value& subject, const Arguments&, Budget& budget) {
 Value last(const Value& subject, const Arguments&, Budget& budget) {
   if (subject.is(Kind::kList) && !subject.as_list().items.empty())
     return subject.as_list().items.back();
+  if (!is_sequence(subject)) {
+    fail(fmt::format("TypeError: '{}' object is not reversible", subject.type_name()));
+  }
   const std::vector<Value> items = iterate(subject, budget);
   return items.empty() ? Value::undefined("No last item, sequence was empty.") : items.back();
 }
@@ -45,6 +53,7 @@ Value list(const Value& subject, const Arguments&, Budget& budget) {
 }
 
 Value reverse(const Value& subject, const Arguments&, Budget& budget) {
+  if (!is_sequence(subject)) fail("argument must be iterable");
   std::vector<Value> items = iterate(subject, budget);
   std::reverse(items.begin(), items.end());
   if (!subject.is_text()) return Value::list(std::move(items));
@@ -132,7 +141,8 @@ Value extreme(const Value& subject, const Arguments& arguments, Budget& budget) 
   for (size_t i = 1; i < items.size(); ++i) {
     const Value held = key.of(items[best], budget);
     const Value candidate = key.of(items[i], budget);
-    if (kLargest ? less(held, candidate, budget) : less(candidate, held, budget)) best = i;
+    if (compare(kLargest ? CompareOp::kGreater : CompareOp::kLess, candidate, held, budget))
+      best = i;
   }
   return items[best];
 }

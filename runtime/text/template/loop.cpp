@@ -8,8 +8,8 @@
 
 namespace shoal::text::jinja {
 
-Loop::Loop(std::vector<Value> items, Accept accept, int depth)
-    : items_(std::move(items)), accept_(std::move(accept)), depth_(depth) {
+Loop::Loop(std::vector<Value> items, Accept accept)
+    : items_(std::move(items)), accept_(std::move(accept)) {
   if (!accept_) length_ = static_cast<int64_t>(items_.size());
 }
 
@@ -68,8 +68,9 @@ Value Loop::attribute(std::string_view name) {
   if (name == "length") return Value::integer(length());
   if (name == "revindex0") return Value::integer(length() - index0_ - 1);
   if (name == "revindex") return Value::integer(length() - index0_);
-  if (name == "depth0") return Value::integer(depth_);
-  if (name == "depth") return Value::integer(depth_ + 1);
+  // Only recursive loops are ever deeper, and those are not supported.
+  if (name == "depth0") return Value::integer(0);
+  if (name == "depth") return Value::integer(1);
   if (name == "previtem") {
     return before_ ? *before_ : Value::undefined("there is no previous item");
   }

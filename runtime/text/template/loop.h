@@ -17,7 +17,7 @@ class Loop {
   using Accept = std::function<bool(const Value&)>;
 
   // `accept` may be empty: every item is taken.
-  Loop(std::vector<Value> items, Accept accept, int depth);
+  Loop(std::vector<Value> items, Accept accept);
 
   // The next item becomes the current one; false after the last.
   bool advance();
@@ -40,7 +40,6 @@ class Loop {
   std::vector<Value> items_;
   size_t next_ = 0;
   Accept accept_;
-  int depth_;
   int64_t index0_ = -1;
   std::optional<int64_t> length_;
   std::optional<Value> before_, current_, after_;

@@ -95,17 +95,11 @@ Value float_filter(const Value& subject, const Arguments& arguments, Budget&) {
   return otherwise ? *otherwise : Value(0.0);
 }
 
-const Value& require_number(const Value& subject, std::string_view filter) {
-  subject.require_defined();
-  if (!subject.is_number()) {
-    fail(fmt::format("TypeError: bad operand type for {}(): '{}'", filter, subject.type_name()));
-  }
-  return subject;
-}
-
 Value abs_filter(const Value& subject, const Arguments& arguments, Budget&) {
   arguments.limit("abs", 0);
-  require_number(subject, "abs");
+  if (!subject.is_number()) {
+    fail(fmt::format("TypeError: bad operand type for abs(): '{}'", subject.type_name()));
+  }
   if (subject.is_whole()) {
     return subject.as_whole() < 0 ? negate(subject)
                                   : Value(subject.as_whole()).with_trust(subject.trusted());
@@ -115,7 +109,9 @@ Value abs_filter(const Value& subject, const Arguments& arguments, Budget&) {
 
 Value round_filter(const Value& subject, const Arguments& arguments, Budget&) {
   arguments.limit("round", 2);
-  require_number(subject, "round");
+  if (!subject.is_number()) {
+    fail(fmt::format("TypeError: type {} doesn't define __round__ method", subject.type_name()));
+  }
   const Int precision = arguments.whole(0, "precision", 0);
   if (precision > 300 || precision < -300) fail("round precision is out of range");
   const int digits = static_cast<int>(precision);
@@ -127,7 +123,9 @@ Value round_filter(const Value& subject, const Arguments& arguments, Budget&) {
   if (method == "ceil") return done(std::ceil(value * scale) / scale);
   if (method == "floor") return done(std::floor(value * scale) / scale);
   if (method != "common") fail("method must be common, ceil or floor");
-  if (subject.is_whole() && digits >= 0) return subject;
+  if (subject.is_whole() && digits >= 0) {
+    return Value(subject.as_whole()).with_trust(subject.trusted());
+  }
   if (!std::isfinite(value)) return subject;
   // Decimal digits of the exact binary value, ties to even: what Python's round() does.
   if (digits >= 0) return done(*parse_float(fmt::format("{:.{}f}", value, digits)));

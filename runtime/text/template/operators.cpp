@@ -122,7 +122,6 @@ bool less(const Value& a, const Value& b, Budget& budget) {
 bool contains(const Value& container, const Value& item, Budget& budget) {
   switch (container.kind()) {
     case Kind::kText: {
-      item.require_defined();
       if (!item.is_text()) {
         fail(fmt::format("TypeError: 'in <string>' requires string as left operand, not {}",
                          item.type_name()));

@@ -31,6 +31,7 @@ class ExpressionParser {
  protected:
   const Token& current() const { return tokens_[pos_]; }
   const Token& look_ahead() const { return tokens_[std::min(pos_ + 1, tokens_.size() - 1)]; }
+  int last_line() const { return tokens_[pos_ > 0 ? pos_ - 1 : 0].line; }  // of what was taken
   Token take();
   bool skip_operator(std::string_view sign);
   bool skip_name(std::string_view name);
@@ -38,6 +39,7 @@ class ExpressionParser {
   void expect_name(std::string_view name);
   void expect(TokenKind kind);
   std::string take_name();
+  std::string take_dotted_name();
   [[noreturn]] void fail_here(const std::string& reason) const;
 
   enum class Inline { kAllowed, kNotAllowed };  // `a if b else c` without parentheses

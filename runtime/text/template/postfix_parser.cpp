@@ -37,6 +37,12 @@ ExpressionPtr ExpressionParser::parse_subscript(ExpressionPtr object) {
   const int line = current().line;
   ExpressionPtr begin, end, step;
   if (!current().is_operator(":")) begin = parse_expression();
+  if (begin && current().is_operator(",")) {
+    ListLiteral key{true, {}};
+    key.items.push_back(std::move(begin));
+    while (skip_operator(",")) key.items.push_back(parse_expression());
+    begin = make_node(line, std::move(key));
+  }
   if (skip_operator("]")) {
     return make_node(line, Subscript{std::move(object), std::move(begin)});
   }
@@ -87,6 +93,13 @@ ExpressionPtr ExpressionParser::parse_filters_and_tests(ExpressionPtr subject) {
   }
 }
 
+// Extensions of Jinja name filters and tests "group.name"; here such a name is merely unknown.
+std::string ExpressionParser::take_dotted_name() {
+  std::string name = take_name();
+  while (skip_operator(".")) name += "." + take_name();
+  return name;
+}
+
 ExpressionPtr ExpressionParser::parse_filters(ExpressionPtr subject) {
   subject = parse_filter(std::move(subject));
   while (skip_operator("|")) subject = parse_filter(std::move(subject));
@@ -95,7 +108,7 @@ ExpressionPtr ExpressionParser::parse_filters(ExpressionPtr subject) {
 
 ExpressionPtr ExpressionParser::parse_filter(ExpressionPtr subject) {
   const int line = current().line;
-  std::string name = take_name();
+  std::string name = take_dotted_name();
   Builtin function = find_filter(name);
   ArgumentList arguments;
   if (skip_operator("(")) arguments = parse_arguments();
@@ -106,7 +119,7 @@ ExpressionPtr ExpressionParser::parse_filter(ExpressionPtr subject) {
 ExpressionPtr ExpressionParser::parse_test(ExpressionPtr subject) {
   const int line = current().line;
   const bool negated = skip_name("not");
-  std::string name = take_name();
+  std::string name = take_dotted_name();
   Builtin function = find_test(name);
   ArgumentList arguments;
   const TokenKind kind = current().kind;

@@ -21,7 +21,7 @@ Body parse(std::string_view source) {
 Body StatementParser::parse_template() { return parse_until({}); }
 
 Body StatementParser::parse_until(std::initializer_list<std::string_view> ends) {
-  const int opened_at = current().line;
+  const int opened_at = last_line();
   const NestingGuard guard(nesting_, opened_at);
   Body body;
   while (true) {

@@ -74,7 +74,12 @@ Value indent(const Value& subject, const Arguments& arguments, Budget& budget) {
           : MarkedText(std::string(static_cast<size_t>(std::max<Int>(spaces, 0)), ' '), true);
   const bool indents_first = arguments.flag(1, "first");
   const bool indents_blank = arguments.flag(2, "blank");
-  MarkedText text = to_text(subject);
+  subject.require_defined();
+  if (!subject.is_text()) {
+    fail(fmt::format("TypeError: unsupported operand type(s) for +=: '{}' and 'str'",
+                     subject.type_name()));
+  }
+  MarkedText text = subject.as_text();
   text.append("\n", true);  // so that a trailing line end stays one
   MarkedText out;
   bool first = true;
@@ -86,12 +91,6 @@ Value indent(const Value& subject, const Arguments& arguments, Budget& budget) {
     out.append(line.as_text());
   }
   return out;
-}
-
-Value word_count(const Value& subject, const Arguments& arguments, Budget& budget) {
-  arguments.limit("wordcount", 0);
-  return Value::integer(
-      static_cast<int64_t>(split_at_space(to_text(subject), kNoLimit, budget).size()));
 }
 
 Value to_json_filter(const Value& subject, const Arguments& arguments, Budget& budget) {
@@ -128,7 +127,6 @@ const BuiltinTable& text_filters() {
       {"replace", replace_filter},
       {"join", join},
       {"indent", indent},
-      {"wordcount", word_count},
       {"tojson", to_json_filter},
   };
   return table;

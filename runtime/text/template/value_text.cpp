@@ -65,7 +65,9 @@ std::string spell_scalar(const Value& value) {
     case Kind::kFloat:
       return format_float(value.as_float());
     case Kind::kLoop:
-      return "<LoopContext>";
+      return fmt::format("<LoopContext {}/{}>",
+                         format_int(value.as_loop()->attribute("index").as_whole()),
+                         format_int(value.as_loop()->attribute("length").as_whole()));
     case Kind::kCallable:
       return fmt::format("<function {}>", value.as_callable().name);
     default:
