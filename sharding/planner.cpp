@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <span>
 #include <utility>
 
 #include "runtime/base/printable.h"
@@ -131,18 +132,68 @@ struct Footprint {
   uint64_t block = 0;
 };
 
-Footprint footprint(const RankShare& share, uint64_t block_bytes) {
-  return {share.weight_bytes + share.state_bytes + share.scratch_bytes, block_bytes};
+LayerRange layers_of(const ShardPlan& plan, int stage) {
+  return {plan.first_layer[static_cast<size_t>(stage)],
+          plan.first_layer[static_cast<size_t>(stage) + 1]};
 }
 
-std::string too_small(int rank, uint64_t needed, uint64_t have, int64_t context) {
-  return fmt::format(
-      "rank {} needs {} for its weights and one sequence of {} tokens, and may use {}: use more "
-      "ranks, a smaller -c or -np, or a smaller quantisation",
-      rank,
-      human_bytes(needed),
-      context,
-      human_bytes(have));
+RankShare share_of(const TensorDirectory& directory,
+                   const ModelConfig& config,
+                   const ShardPlan& plan,
+                   RankGrid::Place place,
+                   Backend backend) {
+  RankShare share = weights_of(directory, config, plan, place, backend);
+  const auto& placement = plan.experts[static_cast<size_t>(place.stage)];
+  share.state_bytes = state_slot_bytes(config, layers_of(plan, place.stage)) *
+                      static_cast<uint64_t>(plan.num_slots);
+  share.scratch_bytes =
+      scratch_bytes(config,
+                    {.ep = plan.grid.ep(place.stage),
+                     .num_local_experts = static_cast<int>(placement.experts(place.ep_rank).size()),
+                     .max_batch_tokens = plan.max_batch_tokens,
+                     .max_sequences = plan.num_slots,
+                     .last_stage = place.stage == plan.grid.num_stages() - 1});
+  return share;
+}
+
+// Sequences spread over the home groups, so each pool holds its part of them at full length, or as
+// much as the tightest rank has room for, but at least one sequence. Sets num_blocks and kv_bytes.
+std::optional<Refusal> size_pool(ShardPlan& plan,
+                                 const ModelConfig& config,
+                                 const ClusterSpec& cluster) {
+  std::vector<Footprint> footprints;
+  for (int rank = 0; rank < plan.grid.world_size(); ++rank) {
+    const RankShare& share = plan.ranks[static_cast<size_t>(rank)];
+    const LayerRange layers = layers_of(plan, plan.grid.place(rank).stage);
+    footprints.push_back({share.weight_bytes + share.state_bytes + share.scratch_bytes,
+                          kv_block_bytes(config, layers, plan.block_size, cluster.backend)});
+  }
+  const int64_t blocks_per_sequence = (plan.max_context - 1) / plan.block_size + 1;
+  const int groups = plan.grid.num_home_groups();
+  const int64_t sequences = (cluster.max_sequences + groups - 1) / groups;
+  int64_t num_blocks = std::numeric_limits<int32_t>::max();
+  if (blocks_per_sequence <= num_blocks / sequences) num_blocks = sequences * blocks_per_sequence;
+  if (cluster.memory_per_rank) {
+    const uint64_t have = *cluster.memory_per_rank;
+    for (size_t rank = 0; rank < footprints.size(); ++rank) {
+      const auto [fixed, block] = footprints[rank];
+      const uint64_t needed = fixed + block * static_cast<uint64_t>(blocks_per_sequence);
+      if (needed > have)
+        return Refusal{fmt::format(
+            "rank {} needs {} for its weights and one sequence of {} tokens, and may use {}: use "
+            "more ranks, a smaller -c or -np, or a smaller quantisation",
+            rank,
+            human_bytes(needed),
+            plan.max_context,
+            human_bytes(have))};
+      if (block > 0)
+        num_blocks = std::min(num_blocks, static_cast<int64_t>((have - fixed) / block));
+    }
+  }
+  plan.num_blocks = static_cast<int>(num_blocks);
+  for (size_t rank = 0; rank < footprints.size(); ++rank)
+    plan.ranks[rank].kv_bytes = footprints[rank].block * static_cast<uint64_t>(num_blocks);
+  return std::nullopt;
 }
 
 }  // namespace
@@ -161,46 +212,9 @@ std::variant<ShardPlan, Refusal> plan_shards(const TensorDirectory& directory,
   plan.max_context = cluster.context > 0 ? cluster.context : config.context_length;
   plan.max_batch_tokens = cluster.max_batch_tokens;
   plan.num_slots = cluster.max_sequences;
-
-  std::vector<Footprint> footprints;
-  for (int rank = 0; rank < plan.grid.world_size(); ++rank) {
-    const RankGrid::Place place = plan.grid.place(rank);
-    const auto stage = static_cast<size_t>(place.stage);
-    const LayerRange layers{plan.first_layer[stage], plan.first_layer[stage + 1]};
-    RankShare share = weights_of(directory, config, plan, place, cluster.backend);
-    share.state_bytes = state_slot_bytes(config, layers) * static_cast<uint64_t>(plan.num_slots);
-    share.scratch_bytes = scratch_bytes(
-        config,
-        {.ep = plan.grid.ep(place.stage),
-         .num_local_experts = static_cast<int>(plan.experts[stage].experts(place.ep_rank).size()),
-         .max_batch_tokens = plan.max_batch_tokens,
-         .max_sequences = cluster.max_sequences,
-         .last_stage = place.stage == plan.grid.num_stages() - 1});
-    footprints.push_back(
-        footprint(share, kv_block_bytes(config, layers, plan.block_size, cluster.backend)));
-    plan.ranks.push_back(std::move(share));
-  }
-
-  // Sequences spread over the home groups, so each pool holds its part of them at full length.
-  const int64_t blocks_per_sequence = (plan.max_context - 1) / plan.block_size + 1;
-  const int groups = plan.grid.num_home_groups();
-  const int64_t sequences = (cluster.max_sequences + groups - 1) / groups;
-  int64_t num_blocks = std::numeric_limits<int32_t>::max();
-  if (blocks_per_sequence <= num_blocks / sequences) num_blocks = sequences * blocks_per_sequence;
-  if (cluster.memory_per_rank) {
-    const uint64_t have = *cluster.memory_per_rank;
-    for (size_t rank = 0; rank < footprints.size(); ++rank) {
-      const auto [fixed, block] = footprints[rank];
-      const uint64_t needed = fixed + block * static_cast<uint64_t>(blocks_per_sequence);
-      if (needed > have)
-        return Refusal{too_small(static_cast<int>(rank), needed, have, plan.max_context)};
-      if (block > 0)
-        num_blocks = std::min(num_blocks, static_cast<int64_t>((have - fixed) / block));
-    }
-  }
-  plan.num_blocks = static_cast<int>(num_blocks);
-  for (size_t rank = 0; rank < footprints.size(); ++rank)
-    plan.ranks[rank].kv_bytes = footprints[rank].block * static_cast<uint64_t>(num_blocks);
+  for (int rank = 0; rank < plan.grid.world_size(); ++rank)
+    plan.ranks.push_back(share_of(directory, config, plan, plan.grid.place(rank), cluster.backend));
+  if (auto refusal = size_pool(plan, config, cluster)) return *refusal;
   return plan;
 }
 

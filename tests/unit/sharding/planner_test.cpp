@@ -265,8 +265,7 @@ TEST(Planner, RefusesContradictions) {
 
 TEST(Planner, BackendIsAPropertyOfEverySlice) {
   const ShardPlan plan = plan_or_die({.backend = Backend::kReference});
-  for (const auto& slice : plan.ranks[0].slices)
-    EXPECT_EQ(slice.backend, Backend::kReference);
+  for (const auto& slice : plan.ranks[0].slices) EXPECT_EQ(slice.backend, Backend::kReference);
 }
 
 TEST(Planner, IsPure) {
