@@ -1,0 +1,24 @@
+// Plans made beforehand instead of by a scheduler: prompts are read one after another in chunks,
+// then all sequences decode together. What `shoal-engine` runs where there is no coordinator.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "runtime/plan/step_plan.h"
+#include "sharding/shard_plan.h"
+
+namespace shoal::launch {
+
+struct ScriptSequence {
+  std::vector<int32_t> prompt;  // at least one token
+  int64_t num_generated = 0;    // the first is sampled at the prompt's end
+  plan::Score score = plan::Score::kNone;
+  int64_t score_start = 0;
+};
+
+// Sequence i has id i + 1 and home i % num_homes. Throws Error (does not fit) when blocks or slots
+// run out, and Error (request) when a sequence is longer than the context.
+std::vector<plan::StepPlan> make_script(const sharding::ShardPlan& shards,
+                                        const std::vector<ScriptSequence>& sequences);
+
+}  // namespace shoal::launch
