@@ -14,15 +14,15 @@ namespace shoal::sharding {
 struct ClusterSpec {
   std::vector<int> ep_per_stage = {1};
   Backend backend = Backend::kCpu;
-  int64_t context = 0;            // -c; 0: the model's context_length
-  int max_sequences = 8;          // -np
+  int64_t context = 0;    // -c; 0: the model's context_length
+  int max_sequences = 8;  // -np
   int max_batch_tokens = 512;
   std::optional<uint64_t> memory_per_rank;  // bytes; empty: not checked
 };
 
 struct Refusal {
-  std::string reason;   // one line: what does not fit or is not allowed, and what would
-  bool usage = false;   // true: the request is contradictory (exit 2); false: does not fit (exit 5)
+  std::string reason;  // one line: what does not fit or is not allowed, and what would
+  bool usage = false;  // true: the request is contradictory (exit 2); false: does not fit (exit 5)
 };
 
 // Refuses: more ranks in a stage than experts, more stages than layers, context beyond the model's,

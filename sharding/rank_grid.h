@@ -21,12 +21,14 @@ class RankGrid {
   int num_stages() const { return static_cast<int>(ep_per_stage_.size()); }
   int ep(int stage) const { return ep_per_stage_[static_cast<size_t>(stage)]; }
   const std::vector<int>& ep_per_stage() const { return ep_per_stage_; }
-  int rank(Place place) const { return first_rank_[static_cast<size_t>(place.stage)] + place.ep_rank; }
+  int rank(Place place) const {
+    return first_rank_[static_cast<size_t>(place.stage)] + place.ep_rank;
+  }
   Place place(int rank) const;
 
   // The rank that owns the sequences of `home` on a stage: rank({stage, home % ep(stage)}).
   int owner(int stage, int home) const { return rank({stage, home % ep(stage)}); }
-  int num_homes() const;        // the widest stage
+  int num_homes() const;  // the widest stage
   // Homes share a pool of blocks and slots when some stage keeps them on one rank: home % this.
   int num_home_groups() const;  // gcd of the widths
 

@@ -25,8 +25,8 @@ struct TensorSlice {
 
 struct RankShare {
   std::vector<TensorSlice> slices;
-  uint64_t weight_bytes = 0;   // of the slices
-  uint64_t expert_bytes = 0;   // the routed experts' part of weight_bytes
+  uint64_t weight_bytes = 0;  // of the slices
+  uint64_t expert_bytes = 0;  // the routed experts' part of weight_bytes
   uint64_t kv_bytes = 0, state_bytes = 0, scratch_bytes = 0;
   bool operator==(const RankShare&) const = default;
 };
@@ -34,13 +34,13 @@ struct RankShare {
 struct ShardPlan {
   RankGrid grid;
   DenseSplit dense = DenseSplit::kReplicated;
-  std::vector<int> first_layer;           // num_stages + 1 entries: stage s runs [s], [s + 1)
-  std::vector<ExpertPlacement> experts;   // one per stage (the same for each of its layers)
+  std::vector<int> first_layer;          // num_stages + 1 entries: stage s runs [s], [s + 1)
+  std::vector<ExpertPlacement> experts;  // one per stage (the same for each of its layers)
   std::vector<RankShare> ranks;
-  int block_size = 32;                    // tokens in a KV block
-  int num_blocks = 0, num_slots = 0;      // of one home group's pool; ids start at 0 in each
-  int64_t max_context = 0;                // tokens a sequence may hold (-c)
-  int max_batch_tokens = 512;             // most tokens of one step on one rank
+  int block_size = 32;                // tokens in a KV block
+  int num_blocks = 0, num_slots = 0;  // of one home group's pool; ids start at 0 in each
+  int64_t max_context = 0;            // tokens a sequence may hold (-c)
+  int max_batch_tokens = 512;         // most tokens of one step on one rank
   bool operator==(const ShardPlan&) const = default;
 };
 

@@ -72,8 +72,8 @@ struct AllToAllShape {
 };
 
 // group: this rank's index in the group is ep_rank, and group_ranks[i] is the HostComm rank of ep
-// rank i. A group of one returns an implementation that touches no transport. One dispatch at a time:
-// start, finish, combine, then the next start. Memory is taken in the first steps only.
+// rank i. A group of one returns an implementation that touches no transport. One dispatch at a
+// time: start, finish, combine, then the next start. Memory is taken in the first steps only.
 std::unique_ptr<ExpertAllToAll> make_expert_all_to_all(HostComm& comm,
                                                        std::vector<int> group_ranks,
                                                        const sharding::ExpertPlacement& placement,

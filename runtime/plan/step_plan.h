@@ -40,13 +40,13 @@ struct Admission {
 
 struct ScheduledSequence {
   SequenceId id = 0;
-  int64_t start = 0;                 // position of tokens[0]
-  std::vector<int32_t> tokens;       // a chunk of the prompt, or one token of decode
-  std::vector<BlockId> new_blocks;   // appended to the sequence's block table before the step
-  bool sample = false;               // sample after the last token
+  int64_t start = 0;                // position of tokens[0]
+  std::vector<int32_t> tokens;      // a chunk of the prompt, or one token of decode
+  std::vector<BlockId> new_blocks;  // appended to the sequence's block table before the step
+  bool sample = false;              // sample after the last token
   Score score = Score::kNone;
-  int64_t score_start = 0;           // kChunk, kFullLogits: first position scored
-  int32_t score_next = -1;           // kChunk: the token that follows this chunk, -1 if none
+  int64_t score_start = 0;  // kChunk, kFullLogits: first position scored
+  int32_t score_next = -1;  // kChunk: the token that follows this chunk, -1 if none
   bool operator==(const ScheduledSequence&) const = default;
 };
 
@@ -63,11 +63,11 @@ struct StepPlan {
 
 struct TokenScore {
   SequenceId id = 0;
-  int64_t position = 0;      // position that `token` takes (or would take) in its sequence
+  int64_t position = 0;  // position that `token` takes (or would take) in its sequence
   int32_t token = -1;
   float logprob = 0;
-  bool sampled = false;      // false: a scored token of a chunk
-  std::vector<float> row;    // kFullLogits: log-probabilities [vocab]
+  bool sampled = false;    // false: a scored token of a chunk
+  std::vector<float> row;  // kFullLogits: log-probabilities [vocab]
   bool operator==(const TokenScore&) const = default;
 };
 
@@ -86,7 +86,7 @@ struct StepResult {
   int repeat = 0;
   int rank = 0;
   std::vector<TokenScore> tokens;
-  bool final_part = true;    // false: more results of this rank's step follow (large rows)
+  bool final_part = true;  // false: more results of this rank's step follow (large rows)
   int64_t step_nanos = 0;
   RankStats stats;
   bool operator==(const StepResult&) const = default;
