@@ -3,10 +3,14 @@ set(SHOAL_MATMUL_SOURCES
   ops/expert_mlp.cpp
   ops/matmul.cpp
   quant/codebook_blocks.cpp
-  quant/codebooks.cpp
+  quant/codebook_iq1.cpp
+  quant/codebook_iq2.cpp
+  quant/codebook_iq3.cpp
   quant/decode_row.cpp
   quant/fp4_blocks.cpp
   quant/integer_row.cpp
+  quant/iq1_blocks.cpp
+  quant/iq4_blocks.cpp
   quant/k_blocks.cpp
   quant/simple_blocks.cpp
   reference/embed_rows.cpp

@@ -65,31 +65,53 @@ struct Avx2 {
   }
 };
 
+// Ones as quants: their products with activations are the sums of the activations.
+struct OnesCodec {
+  static constexpr bool kSplit = true, kUnsigned = true;
+};
+
 template <class Isa, class Codec, class X>
-inline __m256 add_superblock(const Superblock& weights, const ActivationPiece<X>& x, __m256 lanes) {
+inline BlockSums superblock_sums(const __m256i q[8], const ActivationPiece<X>& x) {
   __m256i products[8];
   for (int b = 0; b < 8; ++b)
-    products[b] = Isa::template block_products<Codec>(weights.q[b], x.values + 32 * b);
-  BlockSums sums = sum_halves(products);
+    products[b] = Isa::template block_products<Codec>(q[b], x.values + 32 * b);
+  return sum_halves(products);
+}
+
+template <class Isa, class Codec, class X>
+inline __m256 add_superblock(const Superblock& weights, const ActivationPiece<X>& x, __m256 lanes) {
+  constexpr bool kCorrect = Isa::template kHasCorrections<Codec, X>;
+  BlockSums sums = superblock_sums<Isa, Codec>(weights.q, x);
+  [[maybe_unused]] const auto* corrections = reinterpret_cast<const __m256i*>(x.corrections);
   const __m256 x_scale = _mm256_loadu_ps(x.scales);
   const __m256 scale = _mm256_mul_ps(weights.scale[0], x_scale);
-  [[maybe_unused]] const auto* corrections = reinterpret_cast<const __m256i*>(x.corrections);
   if constexpr (Codec::kSplit) {
-    if constexpr (Isa::template kHasCorrections<Codec, X>) {
+    if constexpr (kCorrect) {
       sums.low = _mm256_sub_epi32(sums.low, _mm256_loadu_si256(corrections));
       sums.high = _mm256_sub_epi32(sums.high, _mm256_loadu_si256(corrections + 1));
     }
+    [[maybe_unused]] BlockSums x_sums;
+    if constexpr (Codec::kMinGroup == 16) {
+      __m256i ones[8];
+      for (__m256i& q : ones) q = _mm256_set1_epi8(1);
+      x_sums = superblock_sums<Isa, OnesCodec>(ones, x);
+    }
     lanes = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(sums.low), lanes);
+    if constexpr (Codec::kMinGroup == 16)
+      lanes = _mm256_fnmadd_ps(
+          _mm256_mul_ps(weights.min[0], x_scale), _mm256_cvtepi32_ps(x_sums.low), lanes);
     const __m256 second_scale = _mm256_mul_ps(weights.scale[1], x_scale);
     lanes = _mm256_fmadd_ps(second_scale, _mm256_cvtepi32_ps(sums.high), lanes);
+    if constexpr (Codec::kMinGroup == 16)
+      lanes = _mm256_fnmadd_ps(
+          _mm256_mul_ps(weights.min[1], x_scale), _mm256_cvtepi32_ps(x_sums.high), lanes);
   } else {
     __m256i total = _mm256_add_epi32(sums.low, sums.high);
-    if constexpr (Isa::template kHasCorrections<Codec, X>)
-      total = _mm256_sub_epi32(total, _mm256_loadu_si256(corrections));
+    if constexpr (kCorrect) total = _mm256_sub_epi32(total, _mm256_loadu_si256(corrections));
     lanes = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(total), lanes);
   }
-  if constexpr (Codec::kHasMin)
-    lanes = _mm256_fnmadd_ps(weights.min, _mm256_loadu_ps(x.sums), lanes);
+  if constexpr (Codec::kMinGroup == 32)
+    lanes = _mm256_fnmadd_ps(weights.min[0], _mm256_loadu_ps(x.sums), lanes);
   return lanes;
 }
 

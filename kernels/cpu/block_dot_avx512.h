@@ -10,8 +10,10 @@ namespace {
 // Grid entries are found for a whole superblock at once: number k of the 64 entries is a look-up
 // in a table of 256 bytes, four registers.
 struct CodecIq3XxsVbmi {
-  static constexpr int kBytes = 98, kBlockBytes = 0;
-  static constexpr bool kSplit = false, kHasMin = false, kUnsigned = false;
+  static constexpr int bytes() { return 98; }
+  static constexpr int block_bytes() { return 0; }
+  static constexpr bool kSplit = false, kUnsigned = false;
+  static constexpr int kMinGroup = 0;
 
   static void unpack(const std::byte* at, Superblock& out) {
     const __m256i words = load_32(at + 66);
@@ -107,14 +109,14 @@ struct Avx512 {
     const auto* values = static_cast<const int8_t*>(input.values);
     for (int64_t row = 0; row < input.rows; ++row, values += input.cols)
       for (int64_t s = 0; s < num_superblocks; ++s, out += numbers)
-        store_sums(superblock_sums(values + s * kSuperblockCols, input.cols - s * kSuperblockCols),
+        store_sums(activation_sums(values + s * kSuperblockCols, input.cols - s * kSuperblockCols),
                    split,
                    out);
     return begin;
   }
 
  private:
-  static BlockSums superblock_sums(const int8_t* x, int64_t cols_left) {
+  static BlockSums activation_sums(const int8_t* x, int64_t cols_left) {
     const __m256i zero = _mm256_setzero_si256();
     __m256i products[8];
     for (int b = 0; b < 8; ++b) {

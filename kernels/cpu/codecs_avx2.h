@@ -1,14 +1,15 @@
 // One codec a block type: how eight 32-blocks become a Superblock. Layouts: kernels/quant, whose
 // scalar unpack functions are the twins of these.
-//   kBytes          bytes of a superblock (for types with blocks of 32: of eight blocks)
-//   kBlockBytes     bytes of one 32-block where a row may end inside a superblock, else 0
-//   kSplit          two scales a block
-//   kHasMin         minima
-//   kUnsigned       quants are 0..127, so they can be the unsigned side of a byte product
+//   kSplit         two scales a block
+//   kMinGroup      columns that share a minimum, 0 for types without
+//   kUnsigned      quants are 0..127, so they can be the unsigned side of a byte product
+//   bytes()        of a superblock (for types with blocks of 32: of eight blocks)
+//   block_bytes()  of one 32-block where a row may end inside a superblock, else 0
 #pragma once
 #include <array>
 
 #include "kernels/cpu/superblock_avx2.h"
+#include "kernels/quant/block_unpack.h"
 #include "kernels/quant/codebooks.h"
 #include "kernels/quant/fp4.h"
 
@@ -16,8 +17,10 @@ namespace shoal::kernels::cpu {
 namespace {
 
 struct CodecQ8_0 {
-  static constexpr int kBytes = 272, kBlockBytes = 34;
-  static constexpr bool kSplit = false, kHasMin = false, kUnsigned = false;
+  static constexpr int bytes() { return 272; }
+  static constexpr int block_bytes() { return 34; }
+  static constexpr bool kSplit = false, kUnsigned = false;
+  static constexpr int kMinGroup = 0;
 
   static void unpack(const std::byte* at, Superblock& out) {
     for (int b = 0; b < 8; ++b) out.q[b] = load_32(at + 34 * b + 2);
@@ -26,8 +29,10 @@ struct CodecQ8_0 {
 };
 
 struct CodecMxfp4 {
-  static constexpr int kBytes = 136, kBlockBytes = 17;
-  static constexpr bool kSplit = false, kHasMin = false, kUnsigned = false;
+  static constexpr int bytes() { return 136; }
+  static constexpr int block_bytes() { return 17; }
+  static constexpr bool kSplit = false, kUnsigned = false;
+  static constexpr int kMinGroup = 0;
 
   static void unpack(const std::byte* at, Superblock& out) {
     const __m256i table = _mm256_broadcastsi128_si256(
@@ -69,12 +74,14 @@ inline void unpack_six_bit_scales(const std::byte* at, Superblock& out) {
   const __m256 d = _mm256_broadcastss_ps(d_dmin);
   const __m256 dmin = _mm256_broadcastss_ps(_mm_movehdup_ps(d_dmin));
   out.scale[0] = _mm256_mul_ps(d, floats_from_u8(scale));
-  out.min = _mm256_mul_ps(dmin, floats_from_u8(min));
+  out.min[0] = _mm256_mul_ps(dmin, floats_from_u8(min));
 }
 
 struct CodecQ4_K {
-  static constexpr int kBytes = 144, kBlockBytes = 0;
-  static constexpr bool kSplit = false, kHasMin = true, kUnsigned = true;
+  static constexpr int bytes() { return 144; }
+  static constexpr int block_bytes() { return 0; }
+  static constexpr bool kSplit = false, kUnsigned = true;
+  static constexpr int kMinGroup = 32;
 
   static void unpack(const std::byte* at, Superblock& out) {
     const __m256i low_mask = _mm256_set1_epi8(15);
@@ -88,8 +95,10 @@ struct CodecQ4_K {
 };
 
 struct CodecQ5_K {
-  static constexpr int kBytes = 176, kBlockBytes = 0;
-  static constexpr bool kSplit = false, kHasMin = true, kUnsigned = true;
+  static constexpr int bytes() { return 176; }
+  static constexpr int block_bytes() { return 0; }
+  static constexpr bool kSplit = false, kUnsigned = true;
+  static constexpr int kMinGroup = 32;
 
   static void unpack(const std::byte* at, Superblock& out) {
     const __m256i low_mask = _mm256_set1_epi8(15);
@@ -115,8 +124,10 @@ struct CodecQ5_K {
 };
 
 struct CodecQ6_K {
-  static constexpr int kBytes = 210, kBlockBytes = 0;
-  static constexpr bool kSplit = true, kHasMin = false, kUnsigned = false;
+  static constexpr int bytes() { return 210; }
+  static constexpr int block_bytes() { return 0; }
+  static constexpr bool kSplit = true, kUnsigned = false;
+  static constexpr int kMinGroup = 0;
 
   static void unpack(const std::byte* at, Superblock& out) {
     const __m256i low_mask = _mm256_set1_epi8(15);
@@ -148,8 +159,10 @@ struct CodecQ6_K {
 };
 
 struct CodecIq4Xs {
-  static constexpr int kBytes = 136, kBlockBytes = 0;
-  static constexpr bool kSplit = false, kHasMin = false, kUnsigned = false;
+  static constexpr int bytes() { return 136; }
+  static constexpr int block_bytes() { return 0; }
+  static constexpr bool kSplit = false, kUnsigned = false;
+  static constexpr int kMinGroup = 0;
 
   static void unpack(const std::byte* at, Superblock& out) {
     const __m256i table = _mm256_broadcastsi128_si256(
@@ -171,8 +184,10 @@ struct CodecIq4Xs {
 };
 
 struct CodecIq3Xxs {
-  static constexpr int kBytes = 98, kBlockBytes = 0;
-  static constexpr bool kSplit = false, kHasMin = false, kUnsigned = false;
+  static constexpr int bytes() { return 98; }
+  static constexpr int block_bytes() { return 0; }
+  static constexpr bool kSplit = false, kUnsigned = false;
+  static constexpr int kMinGroup = 0;
 
   static void unpack(const std::byte* at, Superblock& out) {
     const __m256i words = load_32(at + 66);
@@ -256,6 +271,46 @@ struct CodecIq3Xxs {
     return _mm256_setr_epi32(
         entry(0), entry(1), entry(2), entry(3), entry(4), entry(5), entry(6), entry(7));
   }
+};
+
+// Any type by its scalar unpack function: for types that no file of note is full of.
+template <bool kTwoScales, int kMinimumGroup>
+struct ScalarCodec {
+  static constexpr bool kSplit = kTwoScales, kUnsigned = false;
+  static constexpr int kMinGroup = kMinimumGroup;
+
+  explicit ScalarCodec(DType dtype)
+      : unpack_row_(unpack_function(dtype)),
+        bytes_(static_cast<int>(row_bytes(dtype, kSuperblockCols))),
+        block_bytes_(dtype_traits(dtype).block_elements == 32 ? bytes_ / 8 : 0) {}
+
+  int bytes() const { return bytes_; }
+  int block_bytes() const { return block_bytes_; }
+
+  void unpack(const std::byte* at, Superblock& out) const {
+    alignas(32) int8_t q[kSuperblockCols];
+    alignas(32) float scale[16];
+    alignas(32) float min[16];
+    unpack_row_(at, kSuperblockCols, {q, scale, min});
+    for (int b = 0; b < 8; ++b)
+      out.q[b] = _mm256_load_si256(reinterpret_cast<const __m256i*>(q + 32 * b));
+    load_groups<kSplit ? 16 : 32>(scale, out.scale);
+    if constexpr (kMinGroup != 0) load_groups<kMinGroup>(min, out.min);
+  }
+
+ private:
+  template <int kGroup>
+  static void load_groups(const float* groups, __m256 out[2]) {
+    out[0] = _mm256_load_ps(groups);
+    if constexpr (kGroup == 16) {
+      const __m256i even = _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14);
+      out[0] = _mm256_i32gather_ps(groups, even, 4);
+      out[1] = _mm256_i32gather_ps(groups + 1, even, 4);
+    }
+  }
+
+  UnpackRow unpack_row_;
+  int bytes_, block_bytes_;
 };
 
 }  // namespace

@@ -46,14 +46,19 @@ struct Activations {
 template <class Isa, class Codec, class X>
 class Tail {
  public:
-  Tail(int64_t superblock, int num_blocks) : superblock_(superblock), num_blocks_(num_blocks) {}
+  Tail(const Codec& codec, int64_t cols)
+      : codec_(codec),
+        superblock_(cols / kSuperblockCols),
+        num_blocks_(static_cast<int>(cols % kSuperblockCols / kActivationBlock)) {}
+
+  bool empty() const { return codec_.block_bytes() == 0 || num_blocks_ == 0; }
 
   void unpack(const std::byte* row, Superblock& out) const {
-    std::byte padded[Codec::kBytes] = {};
+    std::byte padded[kMaxSuperblockBytes] = {};
     std::memcpy(padded,
-                row + superblock_ * Codec::kBytes,
-                static_cast<size_t>(num_blocks_ * Codec::kBlockBytes));
-    Codec::unpack(padded, out);
+                row + superblock_ * codec_.bytes(),
+                static_cast<size_t>(num_blocks_ * codec_.block_bytes()));
+    codec_.unpack(padded, out);
   }
 
   __m256 add(const Superblock& weights,
@@ -74,54 +79,48 @@ class Tail {
   }
 
  private:
+  const Codec& codec_;
   int64_t superblock_;
   int num_blocks_;
 };
 
 template <class Isa, class Codec, class X>
-float dot_one(const std::byte* row, const Activations<X>& x) {
+float dot_one(const Codec& codec, const std::byte* row, const Activations<X>& x) {
   const int64_t num_superblocks = x.cols / kSuperblockCols;
   __m256 lanes = _mm256_setzero_ps();
   Superblock weights;
   for (int64_t s = 0; s < num_superblocks; ++s) {
-    Codec::unpack(row + s * Codec::kBytes, weights);
+    codec.unpack(row + s * codec.bytes(), weights);
     lanes = add_superblock<Isa, Codec>(weights, x.piece(0, s), lanes);
   }
-  if constexpr (Codec::kBlockBytes != 0) {
-    const int tail_blocks = static_cast<int>(x.cols % kSuperblockCols / kActivationBlock);
-    if (tail_blocks > 0) {
-      const Tail<Isa, Codec, X> tail(num_superblocks, tail_blocks);
-      tail.unpack(row, weights);
-      lanes = tail.add(weights, x, 0, lanes);
-    }
+  if (const Tail<Isa, Codec, X> tail(codec, x.cols); !tail.empty()) {
+    tail.unpack(row, weights);
+    lanes = tail.add(weights, x, 0, lanes);
   }
   return add_lanes(lanes);
 }
 
 template <class Isa, class Codec, class X>
-void dot_several(const std::byte* row, const Activations<X>& x, int num_tokens, float* out) {
+void dot_several(
+    const Codec& codec, const std::byte* row, const Activations<X>& x, int num_tokens, float* out) {
   const int64_t num_superblocks = x.cols / kSuperblockCols;
   __m256 lanes[kMaxTokens];
   std::fill_n(lanes, num_tokens, _mm256_setzero_ps());
   Superblock weights;
   for (int64_t s = 0; s < num_superblocks; ++s) {
-    Codec::unpack(row + s * Codec::kBytes, weights);
+    codec.unpack(row + s * codec.bytes(), weights);
     for (int t = 0; t < num_tokens; ++t)
       lanes[t] = add_superblock<Isa, Codec>(weights, x.piece(t, s), lanes[t]);
   }
-  if constexpr (Codec::kBlockBytes != 0) {
-    const int tail_blocks = static_cast<int>(x.cols % kSuperblockCols / kActivationBlock);
-    if (tail_blocks > 0) {
-      const Tail<Isa, Codec, X> tail(num_superblocks, tail_blocks);
-      tail.unpack(row, weights);
-      for (int t = 0; t < num_tokens; ++t) lanes[t] = tail.add(weights, x, t, lanes[t]);
-    }
+  if (const Tail<Isa, Codec, X> tail(codec, x.cols); !tail.empty()) {
+    tail.unpack(row, weights);
+    for (int t = 0; t < num_tokens; ++t) lanes[t] = tail.add(weights, x, t, lanes[t]);
   }
   for (int t = 0; t < num_tokens; ++t) out[t] = add_lanes(lanes[t]);
 }
 
 template <class Isa, class Codec, class X>
-void dot_rows_of(const RowProduct& product) {
+void dot_rows_of(const Codec& codec, const RowProduct& product) {
   const std::byte* const first_row = product.weight->row(product.begin);
   const int64_t stride = product.weight->row_stride();
   const int64_t num_rows = product.end - product.begin;
@@ -135,7 +134,7 @@ void dot_rows_of(const RowProduct& product) {
                                                                         : 8};
   if (product.input.rows == 1) {
     for (int64_t r = 0; r < num_rows; ++r)
-      product.output[r] = dot_one<Isa, Codec>(first_row + r * stride, all);
+      product.output[r] = dot_one<Isa>(codec, first_row + r * stride, all);
     return;
   }
   for (int64_t token = 0; token < product.input.rows; token += kMaxTokens) {
@@ -144,7 +143,7 @@ void dot_rows_of(const RowProduct& product) {
     float* const output = product.output + token * product.output_stride;
     for (int64_t r = 0; r < num_rows; ++r) {
       float sums[kMaxTokens];
-      dot_several<Isa, Codec>(first_row + r * stride, x, count, sums);
+      dot_several<Isa>(codec, first_row + r * stride, x, count, sums);
       for (int t = 0; t < count; ++t) output[t * product.output_stride + r] = sums[t];
     }
   }
@@ -153,11 +152,10 @@ void dot_rows_of(const RowProduct& product) {
 template <class Isa>
 void dot_rows_with(const RowProduct& product) {
   with_codec<Isa>(product.weight->dtype, [&](auto codec) {
-    using Codec = decltype(codec);
     if (product.input.format == ActivationFormat::kInt8)
-      dot_rows_of<Isa, Codec, int8_t>(product);
+      dot_rows_of<Isa, decltype(codec), int8_t>(codec, product);
     else
-      dot_rows_of<Isa, Codec, int16_t>(product);
+      dot_rows_of<Isa, decltype(codec), int16_t>(codec, product);
   });
 }
 

@@ -1,33 +1,34 @@
 #include "kernels/cpu/row_product.h"
 
 #include "kernels/cpu/row_kernels.h"
+#include "kernels/quant/integer_row.h"
 
 namespace shoal::kernels::cpu {
-// From how many activation rows on tiles are the faster way (tests/bench/matmul_bench.cpp): row
-// dots are cheaper by half with int8 than with int16, AVX2 tiles cost the same with both.
-void multiply_rows_avx2(const RowProduct& product) {
-  const int64_t num_rows = product.input.rows;
-  switch (product.input.format) {
-    case ActivationFormat::kF32:
-      return dot_float_rows_avx2(product);
-    case ActivationFormat::kInt16:
-      return num_rows < 12 ? dot_rows_avx2(product) : multiply_row_tiles_avx2(product);
-    case ActivationFormat::kInt8:
-      return num_rows < 64 ? dot_rows_avx2(product) : multiply_row_tiles_avx2(product);
-  }
+namespace {
+
+struct Ways {
+  MultiplyRows dots, tiles;
+  // From how many activation rows on tiles are the faster way (tests/bench/matmul_bench.cpp).
+  int64_t min_int8_rows, min_int16_rows;
+};
+
+// AVX2 row dots are cheaper by half with int8 than with int16, tiles cost the same with both.
+constexpr Ways kAvx2Ways = {dot_rows_avx2, multiply_row_tiles_avx2, 64, 12};
+constexpr Ways kAvx512Ways = {dot_rows_avx512, multiply_row_tiles_avx512, 12, 8};
+
+void multiply_rows(const RowProduct& product, const Ways& ways) {
+  if (product.input.format == ActivationFormat::kF32) return dot_float_rows_avx2(product);
+  const bool int8 = product.input.format == ActivationFormat::kInt8;
+  const bool many = product.input.rows >= (int8 ? ways.min_int8_rows : ways.min_int16_rows);
+  // Tiles have no place for minima per 16 columns.
+  const bool tiles = many && integer_form(product.weight->dtype).min_group != 16;
+  (tiles ? ways.tiles : ways.dots)(product);
 }
 
-void multiply_rows_avx512(const RowProduct& product) {
-  const int64_t num_rows = product.input.rows;
-  switch (product.input.format) {
-    case ActivationFormat::kF32:
-      return dot_float_rows_avx2(product);
-    case ActivationFormat::kInt16:
-      return num_rows < 8 ? dot_rows_avx512(product) : multiply_row_tiles_avx512(product);
-    case ActivationFormat::kInt8:
-      return num_rows < 12 ? dot_rows_avx512(product) : multiply_row_tiles_avx512(product);
-  }
-}
+}  // namespace
+
+void multiply_rows_avx2(const RowProduct& product) { multiply_rows(product, kAvx2Ways); }
+void multiply_rows_avx512(const RowProduct& product) { multiply_rows(product, kAvx512Ways); }
 
 ActivationRows slice_rows(const ActivationRows& input, int64_t first, int64_t count) {
   ActivationRows out = input;

@@ -1,13 +1,13 @@
 // From a run-time block type to the compile-time codec.
 #pragma once
 #include "kernels/cpu/codecs_avx2.h"
-#include "runtime/base/check.h"
+#include "kernels/quant/integer_row.h"
 #include "runtime/base/dtype.h"
 
 namespace shoal::kernels::cpu {
 namespace {
 
-// Calls body(Codec{}). Isa names the codecs of which it has its own.
+// Calls body(codec). Isa names the codecs of which it has its own.
 template <class Isa, class Body>
 void with_codec(DType dtype, const Body& body) {
   switch (dtype) {
@@ -26,8 +26,13 @@ void with_codec(DType dtype, const Body& body) {
     case DType::kMXFP4:
       return body(CodecMxfp4{});
     default:
-      SHOAL_ASSERT(false, "no codec for {}", dtype_name(dtype));
+      break;
   }
+  const IntegerForm form = integer_form(dtype);
+  if (form.min_group == 16) return body(ScalarCodec<true, 16>{dtype});
+  if (form.min_group == 32) return body(ScalarCodec<false, 32>{dtype});
+  if (form.group == 16) return body(ScalarCodec<true, 0>{dtype});
+  return body(ScalarCodec<false, 0>{dtype});
 }
 
 }  // namespace

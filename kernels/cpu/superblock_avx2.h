@@ -17,11 +17,13 @@ namespace {
 
 inline constexpr int kSuperblockBlocks = 8;
 inline constexpr int kSuperblockCols = 256;
+// Of any type: eight q8_0 blocks.
+inline constexpr int kMaxSuperblockBytes = 272;
 
 struct Superblock {
   __m256i q[8];     // int8 quants of block b
   __m256 scale[2];  // lane b: scale of block b; [1]: of its second half, for groups of 16
-  __m256 min;       // lane b: minimum of block b, for types that have them
+  __m256 min[2];    // the same of minima, for types that have them
 };
 
 inline __m128i load_16(const std::byte* at) {

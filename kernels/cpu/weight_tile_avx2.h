@@ -32,14 +32,14 @@ struct Stage {
 };
 
 template <class Codec>
-void stage_row(const std::byte* at, int row, Stage& stage) {
+void stage_row(const Codec& codec, const std::byte* at, int row, Stage& stage) {
   Superblock weights;
-  Codec::unpack(at, weights);
+  codec.unpack(at, weights);
   for (int b = 0; b < kSuperblockBlocks; ++b)
     _mm256_store_si256(reinterpret_cast<__m256i*>(stage.q[b][row]), weights.q[b]);
   _mm256_store_ps(stage.scale[0][row], weights.scale[0]);
   if constexpr (Codec::kSplit) _mm256_store_ps(stage.scale[1][row], weights.scale[1]);
-  if constexpr (Codec::kHasMin) _mm256_store_ps(stage.min[row], weights.min);
+  if constexpr (Codec::kMinGroup != 0) _mm256_store_ps(stage.min[row], weights.min[0]);
 }
 
 // Column pairs widened to int16, as a 16-bit multiply-add takes them: [pair of 16][row of 16][2].
@@ -90,23 +90,26 @@ void transpose_scales(const float (*of_rows)[kSuperblockBlocks],
 }
 
 template <class Codec, class Columns>
-void unpack_superblocks(const WeightView& weight, int64_t first_row, const WeightTile& tile) {
+void unpack_superblocks(const Codec& codec,
+                        const WeightView& weight,
+                        int64_t first_row,
+                        const WeightTile& tile) {
   const int64_t stride = weight.row_stride();
   const std::byte* const rows = weight.row(first_row);
   Stage stage;
   for (int64_t block = 0; block < tile.num_blocks; block += kSuperblockBlocks) {
     const int count =
         static_cast<int>(std::min<int64_t>(kSuperblockBlocks, tile.num_blocks - block));
-    const int64_t offset = block / kSuperblockBlocks * Codec::kBytes;
+    const int64_t offset = block / kSuperblockBlocks * codec.bytes();
     for (int r = 0; r < kRows; ++r) {
       const std::byte* at = rows + std::min(r, tile.num_rows - 1) * stride + offset;
-      std::byte padded[Codec::kBytes];
+      std::byte padded[kMaxSuperblockBytes];
       if (count < kSuperblockBlocks) {
         std::memset(padded, 0, sizeof(padded));
-        std::memcpy(padded, at, static_cast<size_t>(count * Codec::kBlockBytes));
+        std::memcpy(padded, at, static_cast<size_t>(count * codec.block_bytes()));
         at = padded;
       }
-      stage_row<Codec>(at, r, stage);
+      stage_row(codec, at, r, stage);
     }
     for (int b = 0; b < count; ++b) {
       std::byte* const out = tile.q + (block + b) * Columns::kBlockBytes;
@@ -116,12 +119,13 @@ void unpack_superblocks(const WeightView& weight, int64_t first_row, const Weigh
     const int64_t step = tile.num_groups * kRows;
     for (int g = 0; g < tile.num_groups; ++g)
       transpose_scales(stage.scale[g], count, step, tile.scale + block * step + g * kRows);
-    if constexpr (Codec::kHasMin)
+    if constexpr (Codec::kMinGroup != 0)
       transpose_scales(stage.min, count, kRows, tile.min + block * kRows);
   }
 }
 
-// Memory is the calling thread's scratch: valid until its next tile.
+// Not for types with a minimum per 16. Memory is the calling thread's scratch: valid until its next
+// tile.
 template <class Isa, class Columns>
 WeightTile unpack_tile(const WeightView& weight, int64_t first_row, int num_rows) {
   WeightTile tile;
@@ -135,8 +139,8 @@ WeightTile unpack_tile(const WeightView& weight, int64_t first_row, int num_rows
     const size_t scale_bytes = blocks * kRows * sizeof(float);
     tile.q = thread_scratch(ScratchSlot::kWeightTile, q_bytes + 3 * scale_bytes);
     tile.scale = reinterpret_cast<float*>(tile.q + q_bytes);
-    tile.min = Codec::kHasMin ? tile.scale + 2 * blocks * kRows : nullptr;
-    unpack_superblocks<Codec, Columns>(weight, first_row, tile);
+    tile.min = Codec::kMinGroup != 0 ? tile.scale + 2 * blocks * kRows : nullptr;
+    unpack_superblocks<Codec, Columns>(codec, weight, first_row, tile);
   });
   return tile;
 }

@@ -7,9 +7,11 @@
 // For one output, eight f32 lanes start at 0; 32-block j belongs to lane j mod 8; blocks are taken
 // in rising order, and inside a block its groups g in rising order:
 //     lane = fma(w_scale[g] * x_scale[j], float(sum over the group of q * x), lane)
-//     lane = fma(-w_min[j], x_sum[j], lane)            only for types with minima
+//     lane = fma(-w_min[j], x_sum[j], lane)            only for types with a minimum per 32
 // where the integer sum is exact (int32), w_scale * x_scale is rounded once, and
 // x_sum[j] = x_scale[j] * float(sum of x over the block), rounded once.
+// q2_K, the one type with a minimum per 16, takes after each of its groups
+//     lane = fma(-(w_min[g] * x_scale[j]), float(sum over the group of x), lane)
 // The output is ((l0 + l1) + (l2 + l3)) + ((l4 + l5) + (l6 + l7)).
 // Float weights (F32, F16, BF16) take f32 activations: column k belongs to lane k mod 8,
 //     lane = fma(float(w[k]), x[k], lane), same final tree.

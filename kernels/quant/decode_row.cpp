@@ -16,14 +16,14 @@ constexpr int64_t kPiece = 256;
 void decode_integer_row(DType dtype, const std::byte* row, int64_t cols, float* out) {
   std::array<int8_t, kPiece> q;
   std::array<float, kPiece / 16> scale;
-  std::array<float, kPiece / 32> min;
+  std::array<float, kPiece / 16> min;
   const IntegerForm form = integer_form(dtype);
   for (int64_t begin = 0; begin < cols; begin += kPiece) {
     const int64_t count = std::min(kPiece, cols - begin);
     unpack_row(dtype, row + row_bytes(dtype, begin), count, {q.data(), scale.data(), min.data()});
     for (int64_t k = 0; k < count; ++k) {
       const float product = scale[k / form.group] * static_cast<float>(q[k]);
-      out[begin + k] = form.has_min ? product - min[k / 32] : product;
+      out[begin + k] = form.min_group != 0 ? product - min[k / form.min_group] : product;
     }
   }
 }

@@ -15,13 +15,26 @@ struct Entry {
 };
 
 constexpr std::array kEntries = {
-    Entry{DType::kQ8_0, {32, false}, unpack_q8_0},
-    Entry{DType::kQ4_K, {32, true}, unpack_q4_k},
-    Entry{DType::kQ5_K, {32, true}, unpack_q5_k},
-    Entry{DType::kQ6_K, {16, false}, unpack_q6_k},
-    Entry{DType::kIQ3_XXS, {32, false}, unpack_iq3_xxs},
-    Entry{DType::kIQ4_XS, {32, false}, unpack_iq4_xs},
-    Entry{DType::kMXFP4, {32, false}, unpack_mxfp4},
+    Entry{DType::kQ4_0, {32, 0}, unpack_q4_0},
+    Entry{DType::kQ4_1, {32, 32}, unpack_q4_1},
+    Entry{DType::kQ5_0, {32, 0}, unpack_q5_0},
+    Entry{DType::kQ5_1, {32, 32}, unpack_q5_1},
+    Entry{DType::kQ8_0, {32, 0}, unpack_q8_0},
+    Entry{DType::kQ2_K, {16, 16}, unpack_q2_k},
+    Entry{DType::kQ3_K, {16, 0}, unpack_q3_k},
+    Entry{DType::kQ4_K, {32, 32}, unpack_q4_k},
+    Entry{DType::kQ5_K, {32, 32}, unpack_q5_k},
+    Entry{DType::kQ6_K, {16, 0}, unpack_q6_k},
+    Entry{DType::kIQ1_S, {32, 0}, unpack_iq1_s},
+    Entry{DType::kIQ1_M, {16, 0}, unpack_iq1_m},
+    Entry{DType::kIQ2_XXS, {32, 0}, unpack_iq2_xxs},
+    Entry{DType::kIQ2_XS, {16, 0}, unpack_iq2_xs},
+    Entry{DType::kIQ2_S, {16, 0}, unpack_iq2_s},
+    Entry{DType::kIQ3_XXS, {32, 0}, unpack_iq3_xxs},
+    Entry{DType::kIQ3_S, {32, 0}, unpack_iq3_s},
+    Entry{DType::kIQ4_NL, {32, 0}, unpack_iq4_nl},
+    Entry{DType::kIQ4_XS, {32, 0}, unpack_iq4_xs},
+    Entry{DType::kMXFP4, {32, 0}, unpack_mxfp4},
 };
 
 const Entry* find_entry(DType dtype) {
@@ -41,6 +54,8 @@ const Entry& checked_entry(DType dtype) {
 bool has_integer_form(DType dtype) { return find_entry(dtype) != nullptr; }
 
 IntegerForm integer_form(DType dtype) { return checked_entry(dtype).form; }
+
+UnpackRow unpack_function(DType dtype) { return checked_entry(dtype).unpack; }
 
 void unpack_row(DType dtype, const std::byte* row, int64_t cols, const IntegerRow& out) {
   SHOAL_ASSERT(

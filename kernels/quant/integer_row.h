@@ -1,6 +1,6 @@
 // The integer form of a quantised row, the one that the row arithmetic (kernels/ops/matmul.h)
 // works on: for column k
-//   value[k] = scale[k / group] * q[k] - min[k / 32]
+//   value[k] = scale[k / group] * q[k] - min[k / min_group]
 // with one rounding in the product (always exact, in fact) and one in the difference; types
 // without minima have no difference at all, so their zeros keep their sign.
 #pragma once
@@ -12,11 +12,11 @@
 namespace shoal::kernels {
 
 struct IntegerForm {
-  int group;  // columns that share a scale: 16 or 32
-  bool has_min;
+  int group;      // columns that share a scale: 16 or 32
+  int min_group;  // columns that share a minimum: 16 or 32, 0 for types without
 };
 
-// Storage of the caller: q[cols], scale[cols / group], min[cols / 32] (unused without minima).
+// Storage of the caller: q[cols], scale[cols / group], min[cols / min_group].
 struct IntegerRow {
   int8_t* q = nullptr;
   float* scale = nullptr;

@@ -29,7 +29,42 @@ int nibble(const std::byte* plane, int i) {
   return byte_at(plane + 32 * (i / 64) + i % 32) >> 4 * (i / 32 % 2) & 15;
 }
 
+int two_bits(const std::byte* plane, int i) {
+  return byte_at(plane + 32 * (i / 128) + i % 32) >> 2 * (i % 128 / 32) & 3;
+}
+
 }  // namespace
+
+// 16 bytes of a scale and a minimum of 4 bits each, 64 bytes of two-bit quants, f16 d, f16 dmin.
+void unpack_q2_k(const std::byte* row, int64_t cols, const IntegerRow& out) {
+  for (int64_t s = 0; s < cols / 256; ++s) {
+    const std::byte* block = row + 84 * s;
+    const float d = load_f16(block + 80);
+    const float dmin = load_f16(block + 82);
+    for (int g = 0; g < 16; ++g) {
+      out.scale[16 * s + g] = d * static_cast<float>(byte_at(block + g) & 15);
+      out.min[16 * s + g] = dmin * static_cast<float>(byte_at(block + g) >> 4);
+    }
+    for (int i = 0; i < 256; ++i) out.q[256 * s + i] = static_cast<int8_t>(two_bits(block + 16, i));
+  }
+}
+
+// A plane of third bits (clear means minus 4), two-bit quants, 16 scales of 6 bits, f16 d.
+void unpack_q3_k(const std::byte* row, int64_t cols, const IntegerRow& out) {
+  for (int64_t s = 0; s < cols / 256; ++s) {
+    const std::byte* block = row + 110 * s;
+    const float d = load_f16(block + 108);
+    for (int g = 0; g < 16; ++g) {
+      const int low = byte_at(block + 96 + g % 8) >> 4 * (g / 8) & 15;
+      const int high = byte_at(block + 104 + g % 4) >> 2 * (g / 4) & 3;
+      out.scale[16 * s + g] = d * static_cast<float>((low | high << 4) - 32);
+    }
+    for (int i = 0; i < 256; ++i) {
+      const int third = byte_at(block + i % 32) >> i / 32 & 1;
+      out.q[256 * s + i] = static_cast<int8_t>(two_bits(block + 32, i) - (third ? 0 : 4));
+    }
+  }
+}
 
 // f16 d, f16 dmin, 12 bytes of scales, 128 bytes of nibbles.
 void unpack_q4_k(const std::byte* row, int64_t cols, const IntegerRow& out) {

@@ -25,10 +25,10 @@ DecodedRow::DecodedRow(const WeightView& weight, int64_t row) : cols_(weight.col
   }
   const IntegerForm form = integer_form(weight.dtype);
   group_ = form.group;
-  has_min_ = form.has_min;
+  min_group_ = form.min_group;
   q_.resize(cols_);
   scale_.resize(cols_ / group_);
-  min_.resize(cols_ / kActivationBlock);
+  if (min_group_ != 0) min_.resize(cols_ / min_group_);
   unpack_row(weight.dtype, weight.row(row), cols_, {q_.data(), scale_.data(), min_.data()});
 }
 
@@ -59,11 +59,16 @@ float DecodedRow::integer_dot(const ActivationRows& input, int64_t input_row) co
   for (int64_t j = 0; j < num_blocks; ++j) {
     float& lane = lanes[j % 8];
     for (int64_t k = j * kActivationBlock; k < (j + 1) * kActivationBlock; k += group_) {
-      int32_t sum = 0;
-      for (int i = 0; i < group_; ++i) sum += q_[k + i] * x[k + i];
+      int32_t sum = 0, x_total = 0;
+      for (int i = 0; i < group_; ++i) {
+        sum += q_[k + i] * x[k + i];
+        x_total += x[k + i];
+      }
       lane = std::fma(scale_[k / group_] * x_scale[j], static_cast<float>(sum), lane);
+      if (min_group_ == 16)
+        lane = std::fma(-(min_[k / 16] * x_scale[j]), static_cast<float>(x_total), lane);
     }
-    if (has_min_) lane = std::fma(-min_[j], x_sum[j], lane);
+    if (min_group_ == 32) lane = std::fma(-min_[j], x_sum[j], lane);
   }
   return add_lanes(lanes);
 }

@@ -21,11 +21,11 @@ class DecodedRow {
 
   int64_t cols_;
   int group_ = 0;
-  bool has_min_ = false;
+  int min_group_ = 0;
   std::vector<float> floats_;  // [cols]
   std::vector<int8_t> q_;      // [cols]
   std::vector<float> scale_;   // [cols / group]
-  std::vector<float> min_;     // [cols / 32]
+  std::vector<float> min_;     // [cols / min_group]
 };
 
 }  // namespace shoal::kernels::reference
