@@ -9,18 +9,21 @@ namespace shoal::kernels::cpu {
 namespace {
 
 constexpr int64_t kRowsPerStore = 64;
+constexpr int kMinHeadsPerTile = 2;  // rows are taken in pairs
 
 // Numbers the tiles of a call: sequence by sequence, token tile by token tile, head piece by head
-// piece.
+// piece. When there are fewer tiles than threads (decoding a few sequences), heads that share a KV
+// head go to several threads: each reads the keys again, but all of them work.
 class TileIndex {
  public:
-  explicit TileIndex(const AttentionParams& params)
+  TileIndex(const AttentionParams& params, int num_threads)
       : params_(params),
         group_(params.num_heads / params.num_kv_heads),
-        heads_per_tile_(std::min(group_, kTileRows)),
-        tokens_per_tile_(std::max(1, kTileRows / group_)),
-        pieces_per_group_((group_ + heads_per_tile_ - 1) / heads_per_tile_),
-        tiles_per_token_tile_(params.num_kv_heads * pieces_per_group_) {}
+        tokens_per_tile_(std::max(1, kTileRows / group_)) {
+    cut_heads(std::min(group_, kTileRows));
+    while (size() < num_threads && heads_per_tile_ > kMinHeadsPerTile)
+      cut_heads((heads_per_tile_ + 1) / 2);
+  }
 
   int64_t size() const {
     int64_t total = 0;
@@ -43,16 +46,22 @@ class TileIndex {
   }
 
  private:
+  void cut_heads(int heads_per_tile) {
+    heads_per_tile_ = heads_per_tile;
+    pieces_per_group_ = (group_ + heads_per_tile - 1) / heads_per_tile;
+    tiles_per_token_tile_ = params_.num_kv_heads * pieces_per_group_;
+  }
+
   const int32_t* starts() const { return params_.sequence_starts.i32(); }
   int64_t length(int s) const { return starts()[s + 1] - starts()[s]; }
   int64_t token_tiles(int s) const { return (length(s) + tokens_per_tile_ - 1) / tokens_per_tile_; }
 
   const AttentionParams& params_;
   int group_;
-  int heads_per_tile_;
   int tokens_per_tile_;
-  int pieces_per_group_;
-  int tiles_per_token_tile_;
+  int heads_per_tile_ = 0;
+  int pieces_per_group_ = 0;
+  int tiles_per_token_tile_ = 0;
 };
 
 }  // namespace
@@ -66,7 +75,7 @@ void attention(const AttentionParams& params, const Exec& exec) {
       for (int64_t t = begin; t < end; ++t) store_kv(params, s, first + t);
     });
   }
-  const TileIndex tiles(params);
+  const TileIndex tiles(params, exec.pool->size());
   const int64_t num_tiles = tiles.size();
   exec.pool->parallel_for(num_tiles, 1, [&](int64_t begin, int64_t end) {
     // From the back: late tokens see the most keys, and the longest work should start first.

@@ -131,6 +131,21 @@ TEST(Attention, ChunkingDoesNotChangeBits) {
   }
 }
 
+TEST(Attention, ThreadsThatShareAKvHeadGiveTheSameBits) {
+  const AttentionShape shape{7, 1, 64, 64, 16};
+  const int rows = 300;
+  const AttentionInputs inputs = random_inputs(shape, rows, 5);
+  const AttentionInputs last = slice(shape, inputs, rows - 1, rows);
+  PagedCache cache(shape, 1, rows, 1);
+  Machine reference(Backend::kReference);
+  cache.run(reference, inputs, {rows}, {0});
+  const std::vector<float> expected = cache.run(reference, last, {1}, {rows - 1});
+  for (const int num_threads : {1, 2, 3, 6}) {
+    Machine machine(Backend::kCpu, num_threads);
+    expect_same_bits(expected, cache.run(machine, last, {1}, {rows - 1}));
+  }
+}
+
 TEST(Attention, CompanyDoesNotChangeBits) {
   const AttentionShape shape{4, 2, 32, 32, 16};
   const std::vector<int> lengths = {290, 3, 77};
