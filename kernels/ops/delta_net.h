@@ -5,12 +5,12 @@
 
 namespace shoal::kernels {
 
+inline constexpr int kMaxConvKernel = 8;
+
 // Depthwise causal convolution over the last `kernel` tokens, then SiLU.
 //   s[c] = sum over j of w[c][j] * u[t - (kernel-1) + j][c]   (from 0, fma in rising j)
 // conv_state holds the last kernel-1 raw inputs of a sequence, oldest first, and is updated: a
 // chunk shorter than kernel-1 shifts it. A sequence without rows leaves its state alone.
-inline constexpr int kMaxConvKernel = 8;
-
 struct ConvParams {
   TensorView input;     // [n, channels] f32, raw u
   const float* weight;  // [channels, kernel]
@@ -21,6 +21,8 @@ struct ConvParams {
   TensorView state_slots;      // [num_sequences] i32
   TensorView output;           // [n, channels] f32; not the input
 };
+
+inline constexpr int kMaxDeltaNetDim = 256;
 
 // Per V head h with K head h mod num_k_heads, on conv output rows [Q heads][K heads][V heads]:
 //   q, k = x / max(|x|, epsilon) (L2 over `dim`, lanes and tree as in norm.h), q *= 1/sqrt(dim)
@@ -35,8 +37,6 @@ struct ConvParams {
 //                                       o = fma(S[i][j], q_i, o)
 // The product decay * S is rounded both times alike, so it may be stored between the passes or not.
 // sigmoid, exp and softplus: kernels/math.h.
-inline constexpr int kMaxDeltaNetDim = 256;
-
 struct DeltaNetParams {
   TensorView mixed;        // [n, 2 * num_k_heads * dim + num_v_heads * dim] f32: after conv
   TensorView alpha, beta;  // [n, num_v_heads] f32: raw projections

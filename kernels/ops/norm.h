@@ -15,13 +15,13 @@ struct RmsNormParams {
   TensorView output;  // [n, hidden] f32; may be input itself
 };
 
+inline constexpr int kMaxRotaryDim = 512;
+
 // Per head: RMS norm over head_dim, then rotation of the first rotary_dim dims, dim i paired with
 // i + rotary_dim / 2, angle = position * base^(-2 i / rotary_dim). Angles and their sine and
 // cosine are computed in double and rounded to f32 once (libm), the rotation is
 //   a' = fma(a, cos, -(b * sin)),  b' = fma(b, cos, a * sin).
 // What lies between head_dim and head_stride is not touched.
-inline constexpr int kMaxRotaryDim = 512;
-
 struct QkNormRopeParams {
   TensorView heads;  // [n, num_heads * head_stride] f32, in place
   int num_heads;
