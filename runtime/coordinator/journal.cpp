@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
@@ -36,15 +37,18 @@ void Journal::open_sequence(plan::SequenceId id,
                             std::span<const int32_t> prompt,
                             uint64_t seed) {
   if (file_ < 0) return;
-  append(fmt::format(
-      "open {} {} prompt {} seed {}\n", id, printable(request_id), fmt::join(prompt, ","), seed));
+  std::string line = fmt::format("open {} {} prompt ", id, printable(request_id));
+  for (const int32_t token : prompt) line += std::to_string(token) + ",";
+  line.back() = ' ';
+  append(line + "seed " + std::to_string(seed) + "\n");
 }
 
 void Journal::step(plan::StepId step, plan::Epoch epoch, std::span<const JournalToken> tokens) {
   if (file_ < 0 || tokens.empty()) return;
   std::string line = fmt::format("step {} epoch {} |", step, epoch);
   for (const JournalToken& token : tokens)
-    line += fmt::format(" {}:{}={}", token.sequence, token.index, token.token);
+    fmt::format_to(
+        std::back_inserter(line), " {}:{}={}", token.sequence, token.index, token.token);
   append(line + "\n");
 }
 
