@@ -1,18 +1,15 @@
 #include "runtime/coordinator/chat_prompt.h"
 
 #include "runtime/base/error.h"
-#include "runtime/base/printable.h"
 #include "runtime/coordinator/request_limits.h"
 
 namespace shoal::coordinator {
 namespace {
 
-constexpr size_t kMaxRefusalChars = 400;
-
 Failure refused_by_template(const std::string& message) {
-  Failure failure = invalid_argument({{"chat", printable(message, kMaxRefusalChars)}});
+  Failure failure = invalid_argument({{"chat", message}});
   failure.reason = "TEMPLATE_REFUSED";
-  failure.message = failure.violations.front().description;
+  failure.message = message;
   return failure;
 }
 

@@ -1,6 +1,7 @@
 #include "runtime/coordinator/grpc_listener.h"
 
 #include <fmt/format.h>
+#include <grpc/support/log.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -40,6 +41,11 @@ std::string taken(const std::string& address, const std::string& port_flag) {
       "port {} is in use; choose another with {}", printable(address.substr(colon + 1)), port_flag);
 }
 
+// gRPC writes to stderr in a form of its own; a user sees our line about the same thing.
+void log_as_we_do(gpr_log_func_args* line) {
+  log::debug("gRPC: {}", printable(line->message, 512));
+}
+
 }  // namespace
 
 Listener listen(grpc::ServerBuilder& builder,
@@ -49,6 +55,7 @@ Listener listen(grpc::ServerBuilder& builder,
   if (is_unix && somebody_listens(address.substr(kUnix.size()))) {
     throw Error(ExitCode::kUsage, fmt::format("{} is in use", printable(address, 160)));
   }
+  gpr_set_log_function(log_as_we_do);
   // Without this a second server shares the port and gets half of the connections.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 100);

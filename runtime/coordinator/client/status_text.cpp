@@ -4,7 +4,6 @@
 
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
-#include "runtime/base/printable.h"
 
 namespace shoal::client {
 namespace {
@@ -33,11 +32,20 @@ const char* code_name(grpc::StatusCode code) {
   return idx < std::size(kCodeNames) ? kCodeNames[idx] : "UNKNOWN";
 }
 
+// The server has escaped its text already; this only keeps a strange server off the terminal.
+std::string one_line(const std::string& text) {
+  std::string line = text.substr(0, kMaxChars);
+  for (char& c : line) {
+    if (c < ' ' || c > '~') c = '?';
+  }
+  return line;
+}
+
 }  // namespace
 
 Error to_error(const grpc::Status& status) {
-  std::string text = fmt::format(
-      "{}: {}", code_name(status.error_code()), printable(status.error_message(), kMaxChars));
+  std::string text =
+      fmt::format("{}: {}", code_name(status.error_code()), one_line(status.error_message()));
   auto code = ExitCode::kRequest;
   google::rpc::Status details;
   if (!details.ParseFromString(status.error_details())) return Error(code, text);
@@ -49,8 +57,8 @@ Error to_error(const grpc::Status& status) {
       // The message is the first violation already.
       for (int i = 1; i < bad.field_violations_size(); ++i) {
         text += fmt::format("; {}: {}",
-                            printable(bad.field_violations(i).field()),
-                            printable(bad.field_violations(i).description(), kMaxChars));
+                            one_line(bad.field_violations(i).field()),
+                            one_line(bad.field_violations(i).description()));
       }
     } else if (detail.UnpackTo(&info)) {
       if (info.reason() == "RANK_LOST") code = ExitCode::kRankLost;
