@@ -64,13 +64,12 @@ struct GrpcPlanSource::Link {
   std::unique_ptr<grpc::ClientReaderWriter<wire::Frame, wire::Frame>> stream;
 
   std::mutex mutex;
-  std::condition_variable orders_changed, reports_changed, written;
+  std::condition_variable orders_changed, reports_changed, ended;
   std::deque<ToWorker> orders;
   std::deque<std::vector<std::byte>> reports;
-  size_t report_bytes = 0;  // queued
-  bool writing = false;
-  bool closed = false;             // nothing more comes or goes
-  bool stopping = false;           // the destructor waits
+  size_t report_bytes = 0;         // queued
+  bool closed = false;             // nothing more comes
+  bool stopping = false;           // no report follows the queued ones
   bool write_failed = false;       // the reader soon sees why
   std::optional<Heartbeat> pulse;  // after the Hello
   Deadline::Clock::time_point next_beat;
@@ -84,7 +83,7 @@ struct GrpcPlanSource::Link {
     }
     orders_changed.notify_all();
     reports_changed.notify_all();
-    written.notify_all();
+    ended.notify_all();
   }
 
   void enqueue(ToWorker order) {
@@ -122,7 +121,6 @@ struct GrpcPlanSource::Link {
     while (true) {
       const bool woken = reports_changed.wait_until(lock, next_beat, ready);
       if (closed || (stopping && reports.empty())) return std::nullopt;
-      writing = true;
       if (pulse && Deadline::Clock::now() >= next_beat) {
         next_beat = Deadline::Clock::now() + kHeartbeatInterval;
         return encode(ToCoordinator(*pulse));
@@ -133,7 +131,6 @@ struct GrpcPlanSource::Link {
         report_bytes -= bytes.size();
         return bytes;
       }
-      writing = false;
       next_beat = Deadline::Clock::now() + kHeartbeatInterval;
     }
   }
@@ -145,10 +142,8 @@ struct GrpcPlanSource::Link {
       const bool sent = stream->Write(frame);
       {
         std::lock_guard lock(mutex);
-        writing = false;
         write_failed = !sent;
       }
-      written.notify_all();
       if (!sent) return;
     }
     stream->WritesDone();
@@ -165,18 +160,8 @@ GrpcPlanSource::GrpcPlanSource(const std::string& address, Deadline connect_dead
 }
 
 GrpcPlanSource::~GrpcPlanSource() {
-  flush(Deadline::after(std::chrono::seconds(1)));
-  {
-    std::lock_guard lock(link_->mutex);
-    link_->stopping = true;
-  }
-  link_->reports_changed.notify_all();
-  // A writer that is stuck on a peer that does not read is freed by the cancel.
-  {
-    std::unique_lock lock(link_->mutex);
-    link_->written.wait_for(
-        lock, std::chrono::seconds(1), [this] { return link_->closed || !link_->writing; });
-  }
+  close(Deadline::after(std::chrono::seconds(1)));
+  // Frees a writer that is stuck on a peer that does not read.
   link_->call.TryCancel();
   link_->writer.join();
   link_->reader.join();
@@ -201,7 +186,7 @@ void GrpcPlanSource::report(ToCoordinator message) {
   auto bytes = encode(message);
   {
     std::lock_guard lock(link_->mutex);
-    if (link_->closed || link_->write_failed) return;
+    if (link_->closed || link_->stopping || link_->write_failed) return;
     if (const auto* hello = std::get_if<Hello>(&message)) link_->pulse = Heartbeat{hello->epoch, 0};
     if (const auto* result = std::get_if<plan::StepResult>(&message); result && link_->pulse) {
       link_->pulse->last_step = std::max(link_->pulse->last_step, result->step_id);
@@ -218,10 +203,13 @@ void GrpcPlanSource::set_last_step(plan::StepId step) {
   if (link_->pulse) link_->pulse->last_step = std::max(link_->pulse->last_step, step);
 }
 
-bool GrpcPlanSource::flush(Deadline deadline) {
+bool GrpcPlanSource::close(Deadline deadline) {
   std::unique_lock lock(link_->mutex);
-  const auto idle = [this] { return link_->closed || (link_->reports.empty() && !link_->writing); };
-  return link_->written.wait_until(lock, deadline.at(), idle) && !link_->closed;
+  link_->stopping = true;
+  link_->reports_changed.notify_all();
+  // The coordinator ends the call when it has read the last report.
+  const bool ended = link_->ended.wait_until(lock, deadline.at(), [this] { return link_->closed; });
+  return ended && link_->reports.empty() && !link_->write_failed;
 }
 
 }  // namespace shoal::control

@@ -20,7 +20,7 @@ class GrpcPlanSource final : public PlanSource {
   // address: "unix:/path", "127.0.0.1:port", "localhost:port" or "[::1]:port". Throws
   // Error(kStartup) when nobody answers until the deadline, Error(kUsage) for other addresses.
   GrpcPlanSource(const std::string& address, Deadline connect_deadline);
-  // Waits at most a second for reports that are still queued.
+  // Closes, within a second.
   ~GrpcPlanSource() override;
   GrpcPlanSource(const GrpcPlanSource&) = delete;
   GrpcPlanSource& operator=(const GrpcPlanSource&) = delete;
@@ -36,8 +36,10 @@ class GrpcPlanSource final : public PlanSource {
   // For a loop that makes progress without a result (a rank that is not the sampler).
   void set_last_step(plan::StepId step);
 
-  // True when all reports so far were handed to the socket. For a rank about to _exit.
-  bool flush(Deadline deadline);
+  // The last word: sends what is queued, ends the link and waits until the coordinator has read it
+  // all. False when that is not sure. A rank calls it before it leaves by _exit: what only lies in
+  // a socket then may be lost. Later reports are dropped.
+  bool close(Deadline deadline);
 
  private:
   struct Link;

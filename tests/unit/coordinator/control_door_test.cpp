@@ -179,7 +179,7 @@ TEST_F(ControlDoorTest, AFailureReportedBeforeTheEndArrives) {
     source->report(hello(0));
     source->report(
         control::RankFailure{.epoch = 5, .rank = 0, .exit_code = 3, .message = "bad file"});
-    EXPECT_TRUE(source->flush(soon()));
+    EXPECT_TRUE(source->close(soon()));
   }
   const auto heard = events_.nth<control::RankFailure>(0);
   ASSERT_TRUE(heard);
