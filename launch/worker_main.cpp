@@ -45,7 +45,7 @@ engine::WorkerIdentity identity(const WorkerEnv& env, int world_size) {
 [[noreturn]] void leave_broken(control::GrpcPlanSource& source,
                                const control::RankFailure& failure) {
   source.report(failure);
-  source.flush(Deadline::after(1s));
+  source.close(Deadline::after(1s));
   fmt::print(stderr, "error: {}\n", failure.message);
   std::fflush(stderr);
   _exit(failure.exit_code);
