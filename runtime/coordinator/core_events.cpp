@@ -46,7 +46,9 @@ void Coordinator::Core::handle(Arrived event) {
   if (const auto* first = std::get_if<control::Hello>(&event.message)) {
     hello(event.link, *first);
   } else if (!membership.rank_of(event.link)) {
-    // A stranger, or a rank of an older epoch: it is told so once more.
+    // A link may beat before its Hello. Anything else from a stranger, or from a rank of an older
+    // epoch, is out of place.
+    if (std::holds_alternative<control::Heartbeat>(event.message)) return;
     links->send(event.link, control::Leave{"this link belongs to no rank of the epoch"});
     links->close(event.link);
   } else if (const auto* progress = std::get_if<control::LoadProgress>(&event.message)) {
