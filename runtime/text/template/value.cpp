@@ -33,6 +33,8 @@ Value Value::undefined(std::string why) {
   return Value(Storage(Undefined{std::make_shared<const std::string>(std::move(why))}));
 }
 
+Value Value::none() { return Value(Storage(None{})); }
+
 Value Value::list(std::vector<Value> items) {
   return make_list(std::move(items), false, [](auto list) { return Value(Storage(list)); });
 }

@@ -56,7 +56,7 @@ class Value {
   Value(Callable callable);
   Value(const char*) = delete;  // would silently become a bool
 
-  static Value none() { return Value(Storage(None{})); }
+  static Value none();
   static Value undefined(std::string why);
   static Value integer(int64_t value) { return Value(static_cast<Int>(value)); }
   static Value text(std::string bytes, bool trusted) {
