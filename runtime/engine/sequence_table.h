@@ -18,9 +18,8 @@ struct RankSequence {
 
 class SequenceTable {
  public:
-  // Applies what a plan says before it runs: admitted, released, new blocks. Returns the state
-  // slots that start from zero.
-  std::vector<int> apply(const plan::StepPlan& plan);
+  // Applies what a plan says before it runs: admitted, released, new blocks.
+  void apply(const plan::StepPlan& plan);
 
   RankSequence& at(plan::SequenceId id);  // asserts that it is known
   RankSequence* find(plan::SequenceId id);

@@ -33,7 +33,12 @@ StepRunner::StepRunner(RankParts parts)
 void StepRunner::run(const plan::StepPlan& plan,
                      Deadline deadline,
                      const std::function<void(plan::StepResult)>& report) {
-  for (const int slot : table_.apply(plan)) parts_.pools.clear_slot(slot);
+  table_.apply(plan);
+  const sharding::RankGrid& grid = parts_.plan.grid;
+  const int rank = parts_.comm.rank();
+  for (const plan::Admission& admission : plan.admitted)
+    if (grid.owner(grid.place(rank).stage, admission.home) == rank)
+      parts_.pools.clear_slot(admission.state_slot);
   for (int repeat = 0; repeat < plan.num_repeats; ++repeat)
     run_once(plan, repeat, deadline, report);
 }

@@ -80,7 +80,11 @@ TEST(GoldenGreedy, SameTextOnAnyGridInAnyCompanyOnAnyThreads) {
                                             {.ep_per_stage = {1, 1, 1}},
                                             {.ep_per_stage = {2, 2}},
                                             {.ep_per_stage = {3, 1}},
-                                            {.ep_per_stage = {1}, .max_batch_tokens = 16}};
+                                            {.ep_per_stage = {1}, .max_batch_tokens = 16},
+                                            {.ep_per_stage = {1}, .max_sequences = 3},
+                                            {.ep_per_stage = {2}, .max_sequences = 3},
+                                            {.ep_per_stage = {2}, .max_batch_tokens = 16},
+                                            {.ep_per_stage = {2, 1}, .max_sequences = 3}};
   for (const ClusterShape& shape : shapes) {
     LoopbackCluster cluster(kModel, shape);
     EXPECT_EQ(texts(cluster.run(requests_for(cases, 32))), alone)
