@@ -3,6 +3,7 @@
 #pragma once
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <string_view>
 #include <vector>
 

@@ -1,6 +1,7 @@
 // What a list filter looks at in each item: the item, or a path of attributes in it
 // ("function.name", "0"), folded to lower case when the filter ignores case.
 #pragma once
+#include <cstdint>
 #include <vector>
 
 #include "runtime/text/template/callable.h"

@@ -1,7 +1,10 @@
 // Tokens -> tree. Throws TemplateError naming the line and the construct; nothing that would
 // reach outside of the template (import, include, extends, names like __class__) parses.
 #pragma once
+#include <algorithm>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "runtime/text/template/ast.h"

@@ -1,6 +1,7 @@
 // Taking strings apart and replacing in them, as Python's str does. Pieces keep the author of
 // each character.
 #pragma once
+#include <cstdint>
 #include <string_view>
 #include <vector>
 
