@@ -47,7 +47,7 @@ void finish_inner_tile(const Call& call,
     for (int i = 0; i < 4; ++i)
       inner[i] = _mm256_mul_ps(silu(_mm256_loadu_ps(gate + n * kInnerTile + 8 * i)),
                                _mm256_loadu_ps(up + n * kInnerTile + 8 * i));
-    const BlockScale block = quantize_block(inner, 127.0f, values);
+    const BlockScale block = quantize_block(inner, 32767.0f, values);
     store_block(values, call.scratch.values + at);
     call.scratch.scales[at / kActivationBlock] = block.scale;
     call.scratch.sums[at / kActivationBlock] = block.sum;
@@ -76,7 +76,7 @@ void gate_and_up(const Call& call, const ActiveExpert& active, int64_t column) {
 void down(const Call& call, const ActiveExpert& active, int64_t column) {
   ActivationRows inner = {.rows = call.params->input.rows, .cols = call.intermediate};
   if (call.quantized) {
-    inner.format = ActivationFormat::kInt8;
+    inner.format = ActivationFormat::kInt16;
     inner.values = call.scratch.values;
     inner.scales = call.scratch.scales;
     inner.sums = call.scratch.sums;

@@ -15,7 +15,7 @@ struct ScratchSizes {
   ScratchSizes(int64_t rows, int64_t intermediate) {
     const auto elements = static_cast<size_t>(rows * intermediate);
     inner = aligned(elements * sizeof(float));
-    values = aligned(elements);
+    values = aligned(elements * sizeof(int16_t));
     scales = aligned(elements / kActivationBlock * sizeof(float));
     active = aligned(static_cast<size_t>(rows) * sizeof(ActiveExpert));
   }
@@ -46,7 +46,7 @@ ExpertScratch carve_expert_scratch(std::span<std::byte> workspace,
   };
   ExpertScratch scratch;
   scratch.inner = reinterpret_cast<float*>(take(sizes.inner));
-  scratch.values = reinterpret_cast<int8_t*>(take(sizes.values));
+  scratch.values = reinterpret_cast<int16_t*>(take(sizes.values));
   scratch.scales = reinterpret_cast<float*>(take(sizes.scales));
   scratch.sums = reinterpret_cast<float*>(take(sizes.scales));
   scratch.active = reinterpret_cast<ActiveExpert*>(take(sizes.active));

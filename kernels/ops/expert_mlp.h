@@ -1,7 +1,8 @@
 // The routed experts that one rank holds: y = down(SiLU(gate x) * (up x)), unweighted.
 // Rows come grouped by local expert, e.g. tokens_per_expert = {2, 0, 1}: rows 0 and 1 belong to
-// local expert 0, row 2 to local expert 2. The inner activations are quantised to int8 before
-// `down` (kept f32 where down is a float type). Row arithmetic: matmul.h.
+// local expert 0, row 2 to local expert 2. The inner activations are quantised to int16 before
+// `down` (kept f32 where down is a float type): they never travel, and int8 there costs a greedy
+// token on the demo model's 3-bit mix (docs/decisions.md). Row arithmetic: matmul.h.
 #pragma once
 #include <span>
 
@@ -36,9 +37,9 @@ struct ActiveExpert {
 // That workspace, carved up. Either `inner` (float down) or the other three are in use.
 struct ExpertScratch {
   float* inner;          // [n, intermediate] SiLU(gate) * up
-  int8_t* values;        // [n, intermediate], and
+  int16_t* values;       // [n, intermediate], and
   float* scales;         // [n, intermediate / 32]
-  float* sums;           // [n, intermediate / 32] the same rows as int8 activations
+  float* sums;           // [n, intermediate / 32] the same rows as int16 activations
   ActiveExpert* active;  // [n] at most: every active expert has a row
 };
 

@@ -29,12 +29,12 @@ ActivationRows inner_rows(const WeightView& down,
     return {
         .format = ActivationFormat::kF32, .rows = rows, .cols = down.cols, .values = scratch.inner};
   const QuantizeRowsParams quantize = {.rows = view_f32(scratch.inner, rows, down.cols),
-                                       .format = ActivationFormat::kInt8,
+                                       .format = ActivationFormat::kInt16,
                                        .values = scratch.values,
                                        .scales = scratch.scales,
                                        .sums = scratch.sums};
   quantize_rows(quantize, exec);
-  return {.format = ActivationFormat::kInt8,
+  return {.format = ActivationFormat::kInt16,
           .rows = rows,
           .cols = down.cols,
           .values = scratch.values,

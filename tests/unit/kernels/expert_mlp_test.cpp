@@ -82,7 +82,7 @@ TEST(ExpertMlp, IsGateUpQuantizeDown) {
   reference::matmul({expert.gate, x.rows(), view_f32(gate.data(), 2, shape.intermediate)}, exec);
   reference::matmul({expert.up, x.rows(), view_f32(up.data(), 2, shape.intermediate)}, exec);
   for (size_t i = 0; i < gate.size(); ++i) gate[i] = silu(gate[i]) * up[i];
-  const Activations inner(gate, shape.intermediate, ActivationFormat::kInt8);
+  const Activations inner(gate, shape.intermediate, ActivationFormat::kInt16);
   reference::matmul({expert.down, inner.rows(), view_f32(expected.data(), 2, shape.hidden)}, exec);
   EXPECT_TRUE(same_bits(run(reference::expert_mlp, experts.weights(), {2}, x.rows(), 1), expected));
 }
