@@ -74,20 +74,6 @@ pid_t parent_of(const char* pid) {
   return static_cast<pid_t>(std::strtol(line.c_str() + name_end + 4, nullptr, 10));
 }
 
-std::vector<pid_t> children() {
-  std::vector<pid_t> result;
-  const pid_t self = getpid();
-  DIR* folder = opendir("/proc");
-  if (folder == nullptr) return result;
-  while (const dirent* entry = readdir(folder)) {
-    if (std::isdigit(static_cast<unsigned char>(entry->d_name[0])) == 0) continue;
-    if (parent_of(entry->d_name) == self)
-      result.push_back(static_cast<pid_t>(std::strtol(entry->d_name, nullptr, 10)));
-  }
-  closedir(folder);
-  return result;
-}
-
 }  // namespace
 
 ChildProcess::ChildProcess(const Command& command) {
@@ -154,13 +140,26 @@ std::string program_folder() {
   return std::filesystem::read_symlink("/proc/self/exe").parent_path().string();
 }
 
+std::vector<pid_t> children_of(pid_t parent) {
+  std::vector<pid_t> result;
+  DIR* folder = opendir("/proc");
+  if (folder == nullptr) return result;
+  while (const dirent* entry = readdir(folder)) {
+    if (std::isdigit(static_cast<unsigned char>(entry->d_name[0])) == 0) continue;
+    if (parent_of(entry->d_name) == parent)
+      result.push_back(static_cast<pid_t>(std::strtol(entry->d_name, nullptr, 10)));
+  }
+  closedir(folder);
+  return result;
+}
+
 void adopt_orphans() { prctl(PR_SET_CHILD_SUBREAPER, 1); }
 
 void kill_orphans() {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(1);
   while (std::chrono::steady_clock::now() < end) {
     bool any = false;
-    for (const pid_t child : children()) {
+    for (const pid_t child : children_of(getpid())) {
       any = true;
       kill(child, SIGKILL);
       waitpid(child, nullptr, WNOHANG);

@@ -42,6 +42,9 @@ std::string find_program(const std::string& name);
 // The folder of the running binary; programs of one build lie together.
 std::string program_folder();
 
+// Children of a process of this user, as /proc tells.
+std::vector<pid_t> children_of(pid_t parent);
+
 // Grandchildren whose parent died become ours instead of init's, so that none is left behind.
 void adopt_orphans();
 // Kills and reaps every child of this process, as often as new ones are adopted, for at most a

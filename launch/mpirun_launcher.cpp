@@ -5,6 +5,7 @@
 
 #include <csignal>
 
+#include "launch/rank_processes.h"
 #include "runtime/base/deadline.h"
 #include "runtime/base/error.h"
 
@@ -13,7 +14,10 @@ namespace shoal::launch {
 // Declared so that on destruction the child goes first, then its output's reader (the pipe is
 // closed by then), then the folders it used.
 struct MpirunLauncher::Job {
-  plan::Epoch epoch = 0;
+  Job(plan::Epoch job_epoch, int world_size) : epoch(job_epoch), ranks(world_size) {}
+
+  plan::Epoch epoch;
+  RankProcesses ranks;
   PrivateDirectory sessions{PrivateDirectory::base_for_sockets()};
   PrivateDirectory shared_memory{PrivateDirectory::base_for_shared_memory()};
   std::unique_ptr<WorkerOutput> output;
@@ -63,8 +67,7 @@ void MpirunLauncher::start(plan::Epoch epoch, int world_size) {
                 fmt::format("{} was not found or cannot be run; it is built "
                             "where Open MPI and gRPC are",
                             config_.worker));
-  auto job = std::make_unique<Job>();
-  job->epoch = epoch;
+  auto job = std::make_unique<Job>(epoch, world_size);
   ChildProcess::Command command;
   command.arguments = arguments(mpirun, world_size);
   command.environment = {
@@ -81,10 +84,22 @@ void MpirunLauncher::start(plan::Epoch epoch, int world_size) {
   job_ = std::move(job);
 }
 
+std::string MpirunLauncher::lost_rank_line(int rank) const {
+  const std::string reason = job_->output->reason();
+  return fmt::format("rank {} died{}", rank, reason.empty() ? "" : ": " + reason);
+}
+
 std::optional<Launcher::Ended> MpirunLauncher::poll() {
   if (job_ == nullptr) return std::nullopt;
   const auto status = job_->child->poll();
-  if (!status) return std::nullopt;
+  if (!status) {
+    // mpirun goes on without a rank, and its peers may wait for it inside MPI_Init.
+    const auto lost = job_->ranks.look(job_->child->pid());
+    if (!lost) return std::nullopt;
+    Ended ended{job_->epoch, lost_rank_line(*lost)};
+    stop(std::chrono::milliseconds(0));
+    return ended;
+  }
   Ended ended{job_->epoch, "mpirun " + describe_status(*status)};
   kill_orphans();  // closes the pipe, so that the output is complete
   const std::string reason = job_->output->finish();

@@ -33,6 +33,7 @@ class MpirunLauncher final : public Launcher {
   struct Job;
   bool wait_for_end(std::chrono::milliseconds timeout);
   void clear();
+  std::string lost_rank_line(int rank) const;
 
   MpirunConfig config_;
   std::unique_ptr<Job> job_;

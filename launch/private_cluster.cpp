@@ -11,6 +11,7 @@
 
 #include "launch/program.h"
 #include "runtime/base/error.h"
+#include "runtime/base/log.h"
 
 namespace shoal::launch {
 namespace {
@@ -65,6 +66,8 @@ void throw_if_bad(const Outcome& outcome) {
 
 int run_on_private_cluster(ClusterConfig config, const std::function<int(Cluster&)>& work) {
   config.is_private = true;
+  // Nothing is served to others, so what the coordinator warns of ends up in the one error line.
+  if (!config.verbose) log::set_level(log::Level::kError);
   SignalWatch signals;
   Cluster cluster(config);
   Work running(cluster, work);

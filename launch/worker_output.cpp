@@ -34,6 +34,11 @@ WorkerOutput::WorkerOutput(int pipe, bool verbose)
 
 std::string WorkerOutput::finish() {
   if (thread_.joinable()) thread_.join();
+  return reason();
+}
+
+std::string WorkerOutput::reason() const {
+  const std::lock_guard lock(mutex_);
   return error_.empty() ? first_line_ : error_;
 }
 
@@ -56,6 +61,7 @@ void WorkerOutput::read(int pipe) {
 }
 
 void WorkerOutput::take_line(std::string_view line) {
+  const std::lock_guard lock(mutex_);
   constexpr std::string_view kError = "error: ";
   if (line.starts_with(kError) && error_.empty())
     error_ = printable(line.substr(kError.size()), 400);

@@ -2,6 +2,7 @@
 // mode passes warnings on once and keeps the line that explains a failure; verbose mode passes
 // everything on. A thread of its own reads until the pipe closes.
 #pragma once
+#include <mutex>
 #include <set>
 #include <string>
 #include <string_view>
@@ -17,13 +18,15 @@ class WorkerOutput {
   // Waits for the pipe to close. The line that tells why the job ended: the first "error: ..."
   // without its prefix, else the first that is not mpirun's decoration; empty when there was none.
   std::string finish();
+  // The same of what came so far, without waiting.
+  std::string reason() const;
 
  private:
   void read(int pipe);
   void take_line(std::string_view line);
 
   const bool verbose_;
-  // The thread's, until it ended.
+  mutable std::mutex mutex_;
   std::string error_, first_line_;
   std::set<std::string, std::less<>> warned_;
   std::thread thread_;

@@ -66,6 +66,8 @@ class Serve final : public Command {
   }
 
   int run() override {
+    // Until it serves, whatever goes wrong ends it and is said in the one error line.
+    if (!output.verbose) log::set_level(log::Level::kError);
     SignalWatch signals;
     ClusterConfig config;
     config.model = open_served_model(model_.path, model_.alias);
@@ -97,6 +99,7 @@ class Serve final : public Command {
     const coordinator::ClusterStatus status = cluster.coordinator().status();
     if (status.phase != coordinator::Phase::kServing) return;
     announced_ = true;
+    if (!output.verbose) log::set_level(log::Level::kWarn);
     std::string line = fmt::format("shoal: ready: {} on {} rank{}, gRPC {}",
                                    printable(cluster.coordinator().model().name),
                                    status.ranks.size(),

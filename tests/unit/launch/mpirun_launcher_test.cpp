@@ -100,6 +100,25 @@ TEST_F(MpirunLauncherTest, AKilledMpirunLeavesNoWorker) {
   EXPECT_FALSE(lives(worker));
 }
 
+TEST_F(MpirunLauncherTest, ARankThatDiesWhileMpirunGoesOnEndsTheJob) {
+  script("mpirun",
+         "for w; do :; done\nOMPI_COMM_WORLD_RANK=0 sleep 1000 &\n"
+         "OMPI_COMM_WORLD_RANK=1 \"$w\" &\nwait\nsleep 1000\n");
+  script("worker", "echo $$ > " + path("worker.pid") + "\nexec sleep 1000\n");
+  MpirunLauncher launcher(config());
+  launcher.start(3, 2);
+  const pid_t worker = std::stoi(wait_for("worker.pid"));
+  // Both ranks must have been seen; a job that is well ends by nothing.
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_FALSE(launcher.poll().has_value());
+    std::this_thread::sleep_for(5ms);
+  }
+  kill(worker, SIGKILL);
+  const Launcher::Ended ended = wait_for_end(launcher);
+  EXPECT_EQ(ended.epoch, 3u);
+  EXPECT_EQ(ended.how, "rank 1 died");
+}
+
 TEST_F(MpirunLauncherTest, TheReasonOfAFailureIsTheWorkersErrorLine) {
   script("mpirun",
          "echo ----\necho 'error: shard 2 is missing' >&2\necho mpirun noticed\nexit 3\n");
