@@ -95,6 +95,7 @@ std::optional<LostRank> Membership::closed(LinkId link) {
 }
 
 LostRank Membership::job_ended(const std::string& how) const {
+  if (how.starts_with("rank ")) return LostRank{0, 0, how};  // the launcher saw which one
   for (size_t rank = 0; rank < members_.size(); ++rank)
     if (members_[rank].state == State::kAbsent)
       return LostRank{static_cast<int>(rank),
