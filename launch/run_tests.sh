@@ -2,10 +2,10 @@
 # usage: launch/run_tests.sh [--sanitize] [--label NAME]... [--no-install]
 # Builds everything and runs every test; the last line is "N passed, N failed". --sanitize builds
 # with AddressSanitizer and UBSan in build-sanitize/ and runs the unit and rank tests. Labels:
-# unit ranks fault e2e fuzz.
+# unit ranks fault e2e fuzz. SHOAL_BUILD_DIR names another build folder than build/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-build=build
+build=${SHOAL_BUILD_DIR:-build}
 labels=()
 options=()
 install=yes
