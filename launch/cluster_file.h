@@ -1,5 +1,5 @@
 // A cluster as a YAML file: hosts, pipeline stages with their expert-parallel widths, and defaults
-// of flags. Strict: an unknown key is an error with its line. Format: docs/cluster_file.md.
+// of flags. Strict: an unknown key is an error with its line. Format: cluster_configs/README.md.
 #pragma once
 #include <cstdint>
 #include <optional>

@@ -12,6 +12,7 @@ from shoal_cli import MODEL, ShoalTest
 
 # A dead rank is noticed when its link closes; starting anew is another matter.
 NOTICE_SECONDS = 2
+HEARTBEAT_SECONDS = 2
 RESTART_SECONDS = 30
 
 
@@ -45,6 +46,16 @@ class RankDeathTest(ShoalTest):
             self.serves_again(server, epoch)
             self.assertEqual(len(self.processes("shoal-worker")), 3)
         self.assertEqual(server.generate("-p", "A mutex is", "-n", 16)["token_ids"], before)
+        self.assertEqual(server.stop(), 0)
+
+    def test_a_frozen_rank_is_replaced(self):
+        server = self.serve("--ranks", 2)
+        client = self.long_stream("--server", server.address)
+        os.kill(server.status()["ranks"][1]["pid"], signal.SIGSTOP)
+        lines = self.end_of(client, HEARTBEAT_SECONDS + NOTICE_SECONDS)
+        self.assertEqual(client.returncode, 7, lines)
+        self.serves_again(server, 2)
+        self.assertEqual(len(self.processes("shoal-worker")), 2)
         self.assertEqual(server.stop(), 0)
 
     def test_mpirun_killed_while_serving(self):
