@@ -50,7 +50,9 @@ std::optional<Failure> Coordinator::Core::submit(GenerationRequest request,
                    .metadata = {},
                    .violations = {{"input", "at least one token is required"}},
                    .retry_after = {}};
-  const bool scores_only = request.score != plan::Score::kNone && request.max_tokens == 0;
+  const bool scores_prompt =
+      request.score == plan::Score::kChunk || request.score == plan::Score::kFullLogits;
+  const bool scores_only = scores_prompt && request.max_tokens == 0;
   const int64_t room = context - prompt_tokens;
   if (scores_only ? room < 0 : room < 1)
     return too_long(request.prompt_ids.size(), request.max_tokens, context);

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <cstring>
 
-#include "runtime/model/sampler.h"
+#include "runtime/engine/sampler.h"
 
 namespace shoal::engine {
 namespace {
@@ -112,10 +112,10 @@ void StepRunner::finish_rows(const Exec& exec,
     const std::span<const float> row(logits.row(i), static_cast<size_t>(logits.cols()));
     const int64_t position = local.scheduled->start + result.repeat + local.num_rows;
     const int32_t token =
-        model::sample_token(row, local.sequence->admission.sampling, position, parts_.masked_ids);
+        sample_token(row, local.sequence->admission.sampling, position, parts_.masked_ids);
     float logprob = 0;
     if (local.scheduled->score == plan::Score::kSampled)
-      logprob = static_cast<float>(row[static_cast<size_t>(token)] - model::log_sum_exp(row));
+      logprob = static_cast<float>(row[static_cast<size_t>(token)] - log_sum_exp(row));
     local.sequence->last_sample = token;
     sampled.push_back(token);
     result.tokens.push_back({.id = local.scheduled->id,
@@ -148,7 +148,7 @@ void StepRunner::score_chunk(const LocalSequence& local,
     for (int64_t i = 0; i < count; ++i) {
       const std::span<float> row(logits.row(i), static_cast<size_t>(logits.cols()));
       const int32_t token = next_token(static_cast<int>(begin + i));
-      const double log_sum = model::log_sum_exp(row);
+      const double log_sum = log_sum_exp(row);
       plan::TokenScore score{
           .id = scheduled.id, .position = scheduled.start + begin + i + 1, .token = token};
       score.logprob = static_cast<float>(row[static_cast<size_t>(token)] - log_sum);

@@ -1,11 +1,11 @@
-#include "runtime/model/sampler.h"
+#include "runtime/engine/sampler.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <map>
 
-namespace shoal::model {
+namespace shoal::engine {
 namespace {
 
 const std::vector<float> kLogits = {1.0f, 3.0f, 2.0f, 3.0f, -1.0f, 0.0f};
@@ -83,4 +83,4 @@ TEST(Sampler, LogSumExpIsThatOfTheFormula) {
 }
 
 }  // namespace
-}  // namespace shoal::model
+}  // namespace shoal::engine

@@ -13,7 +13,7 @@
 
 #include "runtime/plan/sampling_params.h"
 
-namespace shoal::model {
+namespace shoal::engine {
 
 // ids that must never be produced (token type "unused"); rising.
 using MaskedIds = std::span<const int32_t>;
@@ -32,4 +32,4 @@ double log_sum_exp(std::span<const float> logits);
 // key and the position as counter.
 float uniform_at(uint64_t seed, uint64_t position);
 
-}  // namespace shoal::model
+}  // namespace shoal::engine

@@ -1,4 +1,4 @@
-#include "runtime/model/sampler.h"
+#include "runtime/engine/sampler.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 
 #include "runtime/base/check.h"
 
-namespace shoal::model {
+namespace shoal::engine {
 namespace {
 
 struct Candidate {
@@ -138,4 +138,4 @@ int32_t sample_token(std::span<const float> logits,
   return candidates.back().id;
 }
 
-}  // namespace shoal::model
+}  // namespace shoal::engine
