@@ -1,4 +1,5 @@
-// A folder that only this user can enter, removed with all it holds when the object goes.
+// A folder that only this user can enter, removed with all it holds when the object goes. A process
+// that is killed leaves its folder; the next one that makes a folder in the same place removes it.
 #pragma once
 #include <string>
 
@@ -6,7 +7,7 @@ namespace shoal::launch {
 
 class PrivateDirectory {
  public:
-  // BASE/shoal-XXXXXX, mode 0700. Throws Error (start-up).
+  // BASE/shoal-run-XXXXXX, mode 0700. Throws Error (start-up).
   explicit PrivateDirectory(const std::string& base);
   ~PrivateDirectory() { remove(); }
   PrivateDirectory(const PrivateDirectory&) = delete;
@@ -22,6 +23,7 @@ class PrivateDirectory {
 
  private:
   std::string path_;
+  int lock_ = -1;  // the folder itself, locked: its owner lives
 };
 
 }  // namespace shoal::launch
