@@ -47,7 +47,8 @@ NINJA_STATUS="  %p %f/%t " ninja -C "$build" 2>&1 |
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0:abort_on_error=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}
 
-attribute() { sed -n "s/.*<testsuite[^>]* $1=\"\([0-9]*\)\".*/\1/p" "$2" | head -n 1; }
+# The first TESTS or FAILURES of a JUnit file is the whole suite's.
+attribute() { grep -oE "(^|[[:space:]])$1=\"[0-9]+\"" "$2" | head -n 1 | tr -dc 0-9; }
 
 passed=0
 failed=0
@@ -60,9 +61,8 @@ for label in "${labels[@]}"; do
   begin=$SECONDS
   (cd "$build" && ctest -L "^$label\$" -j "$jobs" --output-on-failure --no-tests=ignore --output-junit "$report") || true
   [[ -f $report ]] || continue
-  tests=$(tr -d '\n' <"$report" | sed 's/<testcase.*//' >"$report.head"; attribute tests "$report.head")
-  bad=$(attribute failures "$report.head")
-  rm -f "$report.head"
+  tests=$(attribute tests "$report")
+  bad=$(attribute failures "$report")
   passed=$((passed + ${tests:-0} - ${bad:-0}))
   failed=$((failed + ${bad:-0}))
   echo "[$label] ${tests:-0} tests, ${bad:-0} failed, $((SECONDS - begin)) s"
