@@ -61,8 +61,9 @@ for label in "${labels[@]}"; do
   begin=$SECONDS
   (cd "$build" && ctest -L "^$label\$" -j "$jobs" --output-on-failure --no-tests=ignore --output-junit "$report") || true
   [[ -f $report ]] || continue
-  tests=$(attribute tests "$report")
-  bad=$(attribute failures "$report")
+  tests=$(attribute tests "$report" || true)
+  bad=$(attribute failures "$report" || true)
+  [[ ${tests:-0} -eq 0 ]] && continue
   passed=$((passed + ${tests:-0} - ${bad:-0}))
   failed=$((failed + ${bad:-0}))
   echo "[$label] ${tests:-0} tests, ${bad:-0} failed, $((SECONDS - begin)) s"
