@@ -33,7 +33,7 @@ struct Welcome {
   std::string model_path;          // as the coordinator opened it
   uint64_t model_fingerprint = 0;  // TensorDirectory::fingerprint(): the same files everywhere
   sharding::ShardPlan plan;
-  int num_threads = 0;             // per rank; 0: the rank's share of its host's cores
+  int num_threads = 0;  // per rank; 0: the rank's share of its host's cores
   int64_t step_timeout_ms = 30'000;
   bool operator==(const Welcome&) const = default;
 };
@@ -54,9 +54,9 @@ struct LoadProgress {
   int rank = 0;
   uint64_t bytes_done = 0, bytes_total = 0;
   bool ready = false;
-  std::string kernels;                                             // "avx2"
-  std::vector<std::pair<std::string, uint64_t>> bytes_by_class;    // the ledger, when ready
-  uint64_t expert_bytes = 0;                                       // resident routed experts
+  std::string kernels;                                           // "avx2"
+  std::vector<std::pair<std::string, uint64_t>> bytes_by_class;  // the ledger, when ready
+  uint64_t expert_bytes = 0;                                     // resident routed experts
   bool operator==(const LoadProgress&) const = default;
 };
 

@@ -1,0 +1,47 @@
+// The one way to launch a kernel: always on a stream, always checked at the place of the launch.
+//   Launch({.grid = dim3(rows), .block = dim3(256), .stream = exec.stream})(kernel, a, b);
+// An empty grid launches nothing. Errors that arise while the kernel runs show at the next check
+// after a synchronisation, as always with CUDA.
+#pragma once
+#include <cuda_runtime.h>
+
+#include <source_location>
+
+#include "runtime/base/exec.h"
+#include "runtime/device/cuda_check.h"
+
+namespace shoal::device {
+
+struct LaunchShape {
+  dim3 grid;
+  dim3 block;
+  Stream stream;
+  size_t shared_bytes = 0;  // dynamic shared memory
+};
+
+class Launch {
+ public:
+  explicit Launch(const LaunchShape& shape,
+                  std::source_location place = std::source_location::current())
+      : shape_(shape), place_(place) {}
+
+  // Arguments are converted to the kernel's parameter types first.
+  template <class... Params, class... Args>
+  void operator()(void (*kernel)(Params...), Args&&... args) const {
+    if (shape_.grid.x == 0 || shape_.grid.y == 0 || shape_.grid.z == 0) return;
+    cudaLaunchConfig_t config = {};
+    config.gridDim = shape_.grid;
+    config.blockDim = shape_.block;
+    config.dynamicSmemBytes = shape_.shared_bytes;
+    config.stream = static_cast<cudaStream_t>(shape_.stream.handle);
+    cuda_check(cudaLaunchKernelEx(&config, kernel, static_cast<Args&&>(args)...),
+               "kernel launch",
+               place_);
+  }
+
+ private:
+  LaunchShape shape_;
+  std::source_location place_;
+};
+
+}  // namespace shoal::device
