@@ -4,6 +4,7 @@
 #include "kernels/cpu/avx512_ops.h"
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/instruction_set.h"
+#include "kernels/cuda/cuda_ops.h"
 #include "kernels/kernel_table.h"
 #include "kernels/reference/reference_ops.h"
 #include "runtime/base/env.h"
@@ -78,9 +79,9 @@ const KernelTable& select_kernels(Backend backend) {
     case Backend::kCpu:
       return select_cpu();
     case Backend::kCuda:
-      break;
+      return cuda::kernel_table();
   }
-  throw Error(ExitCode::kUsage, "this build has no CUDA kernels");
+  throw Error(ExitCode::kUsage, "no such backend");
 }
 
 }  // namespace shoal::kernels

@@ -1,6 +1,7 @@
 // Every environment variable that shoal reads, read here and nowhere else. Flags have a twin
 // SHOAL_<FLAG> each; those go through env_flag() from launch/, the rest are listed below.
 #pragma once
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>

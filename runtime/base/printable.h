@@ -1,6 +1,7 @@
 // Text from files, clients and peers made safe for a terminal and a log line.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 

@@ -34,9 +34,8 @@ class Launch {
     config.blockDim = shape_.block;
     config.dynamicSmemBytes = shape_.shared_bytes;
     config.stream = static_cast<cudaStream_t>(shape_.stream.handle);
-    cuda_check(cudaLaunchKernelEx(&config, kernel, static_cast<Args&&>(args)...),
-               "kernel launch",
-               place_);
+    cuda_check(
+        cudaLaunchKernelEx(&config, kernel, static_cast<Args&&>(args)...), "kernel launch", place_);
   }
 
  private:

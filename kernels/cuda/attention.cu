@@ -1,0 +1,260 @@
+// Attention over the paged cache, one thread block a (token, query head): it walks the splits of
+// its keys in order. Where the workspace has room for all splits' results, each split gets a
+// thread block of its own and a second launch merges them in the same order, to the same bits.
+#include <algorithm>
+
+#include "kernels/cuda/cuda_ops.h"
+#include "kernels/cuda/math.cuh"
+#include "kernels/cuda/op_checks.h"
+#include "kernels/ops/attention.h"
+#include "runtime/device/cuda_launch.h"
+
+namespace shoal::kernels::cuda {
+namespace {
+
+// A thread a position of a split, and a thread a dimension of a head.
+constexpr int kThreads = kAttentionSplit;
+static_assert(kThreads >= kMaxAttentionHeadDim);
+
+struct AttentionCall {
+  const float* query;
+  const float* key;
+  const float* value;
+  float* k_cache;
+  float* v_cache;
+  const int32_t* starts;
+  const int32_t* positions;
+  const int32_t* block_tables;
+  float* output;
+  int num_heads, num_kv_heads, head_dim, query_stride;
+  int block_size, block_table_stride, num_sequences;
+  // For split results, [token, head, split]; null where the splits are walked in turn.
+  float* partial_acc = nullptr;  // [.., head_dim]
+  float2* partial_max_sum = nullptr;
+  int max_splits = 0;
+
+  // Floats from the beginning of the cache to a position's head_dim values.
+  __device__ int64_t cache_at(int sequence, int kv_head, int position) const {
+    const int64_t block =
+        block_tables[static_cast<int64_t>(sequence) * block_table_stride + position / block_size];
+    return ((block * num_kv_heads + kv_head) * block_size + position % block_size) * head_dim;
+  }
+
+  // Sequences are few, so a token looks its own up.
+  __device__ int sequence_of(int64_t token) const {
+    int low = 0, high = num_sequences - 1;
+    while (low < high) {
+      const int middle = (low + high + 1) / 2;
+      if (starts[middle] <= token)
+        low = middle;
+      else
+        high = middle - 1;
+    }
+    return low;
+  }
+};
+
+// Grid: (tokens, KV heads).
+__global__ void store_kv_kernel(const __grid_constant__ AttentionCall call) {
+  const int64_t token = blockIdx.x;
+  const int head = blockIdx.y;
+  const int64_t to = call.cache_at(call.sequence_of(token), head, call.positions[token]);
+  const int64_t from = (token * call.num_kv_heads + head) * call.head_dim;
+  for (int d = threadIdx.x; d < call.head_dim; d += blockDim.x) {
+    call.k_cache[to + d] = call.key[from + d];
+    call.v_cache[to + d] = call.value[from + d];
+  }
+}
+
+struct Split {
+  float max, sum;
+  float acc;  // of dimension threadIdx.x
+};
+
+struct SplitScratch {
+  float query[kMaxAttentionHeadDim];
+  float weight[kAttentionSplit];
+  int64_t cache_at[kAttentionSplit];
+  float warp_max[kThreads / 32];
+  float sum;
+};
+
+// Positions [begin, begin + count) for the query in `scratch`; all threads get max and sum.
+__device__ Split run_split(const AttentionCall& call,
+                           int sequence,
+                           int kv_head,
+                           int begin,
+                           int count,
+                           SplitScratch& scratch) {
+  const int tid = threadIdx.x;
+  if (tid < count) scratch.cache_at[tid] = call.cache_at(sequence, kv_head, begin + tid);
+  __syncthreads();  // the query and the places are written before the dots read them
+  const float scale = __fdiv_rn(1.0f, __fsqrt_rn(static_cast<float>(call.head_dim)));
+  // Eight threads a position. Whole warps take part in the tree, so the last position is repeated.
+  for (int first = 0; first < count; first += kThreads / kLanes) {
+    const int i = first + tid / kLanes;
+    const float* k = call.k_cache + scratch.cache_at[min(i, count - 1)];
+    const float dot = lane_dot(scratch.query, k, call.head_dim);
+    if (tid % kLanes == 0 && i < count) scratch.weight[i] = dot * scale;
+  }
+  __syncthreads();  // the scores are written before all read them
+  const float score = scratch.weight[min(tid, count - 1)];
+  const float of_warp = warp_max(score);
+  if (tid % 32 == 0) scratch.warp_max[tid / 32] = of_warp;
+  __syncthreads();  // each warp's maximum is written, and its scores are read
+  Split split;
+  split.max = scratch.warp_max[0];
+  for (int w = 1; w < kThreads / 32; ++w)
+    split.max = scratch.warp_max[w] > split.max ? scratch.warp_max[w] : split.max;
+  if (tid < count) scratch.weight[tid] = exp_f32(score - split.max);
+  __syncthreads();  // the weights are written before they are summed and used
+  if (tid < 32) {
+    const float sum = lane_sum(scratch.weight, count);
+    if (tid == 0) scratch.sum = sum;
+  }
+  split.acc = 0.0f;
+  if (tid < call.head_dim) {
+    const float* v = call.v_cache + tid;
+#pragma unroll 8
+    for (int i = 0; i < count; ++i)
+      split.acc = __fmaf_rn(scratch.weight[i], v[scratch.cache_at[i]], split.acc);
+  }
+  __syncthreads();  // the sum is written, and the scratch is free for the next split
+  split.sum = scratch.sum;
+  return split;
+}
+
+__device__ void merge_splits(Split& total, const Split& split) {
+  const float max = split.max > total.max ? split.max : total.max;
+  const float keep = exp_f32(total.max - max);
+  const float add = exp_f32(split.max - max);
+  total.max = max;
+  total.sum = __fmaf_rn(total.sum, keep, split.sum * add);
+  total.acc = __fmaf_rn(total.acc, keep, split.acc * add);
+}
+
+__device__ void load_query(const AttentionCall& call, int64_t token, int head, float* query) {
+  const float* from =
+      call.query + (token * call.num_heads + head) * static_cast<int64_t>(call.query_stride);
+  if (threadIdx.x < call.head_dim) query[threadIdx.x] = from[threadIdx.x];
+}
+
+__device__ void store_output(const AttentionCall& call,
+                             int64_t token,
+                             int head,
+                             const Split& total) {
+  if (threadIdx.x < call.head_dim)
+    call.output[(token * call.num_heads + head) * call.head_dim + threadIdx.x] =
+        total.acc * __fdiv_rn(1.0f, total.sum);
+}
+
+// Grid: (tokens, heads).
+__global__ void __launch_bounds__(kThreads)
+    attention_kernel(const __grid_constant__ AttentionCall call) {
+  __shared__ SplitScratch scratch;
+  const int64_t token = blockIdx.x;
+  const int head = blockIdx.y;
+  const int kv_head = head / (call.num_heads / call.num_kv_heads);
+  const int sequence = call.sequence_of(token);
+  const int length = call.positions[token] + 1;
+  load_query(call, token, head, scratch.query);
+  Split total = run_split(call, sequence, kv_head, 0, min(length, kAttentionSplit), scratch);
+  for (int begin = kAttentionSplit; begin < length; begin += kAttentionSplit) {
+    const int count = min(length - begin, kAttentionSplit);
+    merge_splits(total, run_split(call, sequence, kv_head, begin, count, scratch));
+  }
+  store_output(call, token, head, total);
+}
+
+// Grid: (splits, tokens, heads).
+__global__ void __launch_bounds__(kThreads)
+    attention_split_kernel(const __grid_constant__ AttentionCall call) {
+  __shared__ SplitScratch scratch;
+  const int64_t token = blockIdx.y;
+  const int head = blockIdx.z;
+  const int begin = blockIdx.x * kAttentionSplit;
+  const int length = call.positions[token] + 1;
+  if (begin >= length) return;
+  load_query(call, token, head, scratch.query);
+  const Split split = run_split(call,
+                                call.sequence_of(token),
+                                head / (call.num_heads / call.num_kv_heads),
+                                begin,
+                                min(length - begin, kAttentionSplit),
+                                scratch);
+  const int64_t at = (token * call.num_heads + head) * call.max_splits + blockIdx.x;
+  if (threadIdx.x < call.head_dim) call.partial_acc[at * call.head_dim + threadIdx.x] = split.acc;
+  if (threadIdx.x == 0) call.partial_max_sum[at] = make_float2(split.max, split.sum);
+}
+
+// Grid: (tokens, heads).
+__global__ void __launch_bounds__(kThreads)
+    merge_splits_kernel(const __grid_constant__ AttentionCall call) {
+  const int64_t token = blockIdx.x;
+  const int head = blockIdx.y;
+  const int num_splits = call.positions[token] / kAttentionSplit + 1;
+  if (threadIdx.x >= call.head_dim) return;
+  const int64_t at = (token * call.num_heads + head) * call.max_splits;
+  const float* acc = call.partial_acc + at * call.head_dim + threadIdx.x;
+  const float2* max_sum = call.partial_max_sum + at;
+  Split total = {max_sum[0].x, max_sum[0].y, acc[0]};
+  for (int s = 1; s < num_splits; ++s)
+    merge_splits(total, {max_sum[s].x, max_sum[s].y, acc[static_cast<int64_t>(s) * call.head_dim]});
+  store_output(call, token, head, total);
+}
+
+AttentionCall call_of(const AttentionParams& params) {
+  return {.query = params.query.f32(),
+          .key = params.key.f32(),
+          .value = params.value.f32(),
+          .k_cache = params.cache.k,
+          .v_cache = params.cache.v,
+          .starts = params.sequence_starts.i32(),
+          .positions = params.positions.i32(),
+          .block_tables = params.block_tables,
+          .output = params.output.f32(),
+          .num_heads = params.num_heads,
+          .num_kv_heads = params.num_kv_heads,
+          .head_dim = params.head_dim,
+          .query_stride = params.query_stride,
+          .block_size = params.cache.block_size,
+          .block_table_stride = params.block_table_stride,
+          .num_sequences = params.num_sequences};
+}
+
+// Gives the call room for its splits if the workspace has it.
+bool place_partials(const AttentionParams& params,
+                    std::span<std::byte> workspace,
+                    AttentionCall& call) {
+  const int64_t room = int64_t{params.block_table_stride} * params.cache.block_size;
+  call.max_splits = static_cast<int>((room + kAttentionSplit - 1) / kAttentionSplit);
+  const auto num_partials =
+      static_cast<size_t>(params.query.rows() * params.num_heads * call.max_splits);
+  const size_t acc_bytes = num_partials * static_cast<size_t>(params.head_dim) * sizeof(float);
+  if (call.max_splits < 2 || params.query.rows() > 65535 ||
+      acc_bytes + num_partials * sizeof(float2) > workspace.size())
+    return false;
+  call.partial_acc = reinterpret_cast<float*>(workspace.data());
+  call.partial_max_sum = reinterpret_cast<float2*>(workspace.data() + acc_bytes);
+  return true;
+}
+
+}  // namespace
+
+void attention(const AttentionParams& params, const Exec& exec) {
+  check_attention(params);
+  AttentionCall call = call_of(params);
+  const auto num_tokens = static_cast<unsigned>(params.query.rows());
+  const auto num_heads = static_cast<unsigned>(params.num_heads);
+  const auto launch = [&](dim3 grid, void (*kernel)(AttentionCall)) {
+    device::Launch({.grid = grid, .block = dim3(kThreads), .stream = exec.stream})(kernel, call);
+  };
+  launch(dim3(num_tokens, static_cast<unsigned>(params.num_kv_heads)), store_kv_kernel);
+  if (!place_partials(params, exec.workspace, call))
+    return launch(dim3(num_tokens, num_heads), attention_kernel);
+  launch(dim3(static_cast<unsigned>(call.max_splits), num_tokens, num_heads),
+         attention_split_kernel);
+  launch(dim3(num_tokens, num_heads), merge_splits_kernel);
+}
+
+}  // namespace shoal::kernels::cuda

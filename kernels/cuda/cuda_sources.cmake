@@ -1,0 +1,23 @@
+if(SHOAL_CUDA)
+  set(SHOAL_CUDA_SOURCES
+    cuda/attention.cu
+    cuda/conv_silu.cu
+    cuda/cuda_table.cpp
+    cuda/delta_net.cu
+    cuda/elementwise.cu
+    cuda/embed_rows.cu
+    cuda/expert_mlp.cu
+    cuda/matmul.cu
+    cuda/norm.cu
+    cuda/op_checks.cpp
+    cuda/quantize_rows.cu
+    cuda/router_topk.cu
+  )
+  target_link_libraries(shoal_kernels PUBLIC shoal_device)
+  # -fmad=false: as everywhere, a multiplication and an addition are fused only where the source
+  # says so. Divisions, roots and subnormals are exact by default (no -use_fast_math, ever).
+  target_compile_options(shoal_kernels PRIVATE
+    "$<$<COMPILE_LANGUAGE:CUDA>:-fmad=false;--expt-relaxed-constexpr;-Xcompiler=-Wall,-Wextra,-Werror,-Wno-missing-field-initializers,-ffp-contract=off>")
+else()
+  set(SHOAL_CUDA_SOURCES cuda/cuda_unavailable.cpp)
+endif()

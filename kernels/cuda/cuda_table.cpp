@@ -1,0 +1,32 @@
+#include "kernels/cuda/cuda_ops.h"
+#include "runtime/base/error.h"
+#include "runtime/device/cuda_check.h"
+
+namespace shoal::kernels::cuda {
+namespace {
+
+constexpr KernelTable kTable = {.name = "cuda",
+                                .quantize_rows = quantize_rows,
+                                .matmul = matmul,
+                                .expert_mlp = expert_mlp,
+                                .embed_rows = embed_rows,
+                                .rms_norm = rms_norm,
+                                .qk_norm_rope = qk_norm_rope,
+                                .attention = attention,
+                                .conv_silu = conv_silu,
+                                .delta_net = delta_net,
+                                .gated_norm = gated_norm,
+                                .router_topk = router_topk,
+                                .silu_mul = silu_mul,
+                                .sigmoid_mul = sigmoid_mul,
+                                .add_scaled = add_scaled};
+
+}  // namespace
+
+const KernelTable& kernel_table() {
+  std::string reason;
+  if (!device::cuda_answers(reason)) throw Error(ExitCode::kUsage, "no GPU answers: " + reason);
+  return kTable;
+}
+
+}  // namespace shoal::kernels::cuda

@@ -1,0 +1,10 @@
+#include "kernels/cuda/cuda_ops.h"
+#include "runtime/base/error.h"
+
+namespace shoal::kernels::cuda {
+
+const KernelTable& kernel_table() {
+  throw Error(ExitCode::kUsage, "this build has no CUDA kernels (configure with -DSHOAL_CUDA=ON)");
+}
+
+}  // namespace shoal::kernels::cuda

@@ -1,0 +1,110 @@
+// Products of every type that the device has, in both activation formats, to the bit.
+#include <cmath>
+
+#include "runtime/base/error.h"
+#include "tests/gpu/gpu_machine.h"
+#include "tests/unit/kernels/product_data.h"
+#include "tests/unit/kernels/twins.h"
+
+namespace shoal::kernels {
+namespace {
+
+const std::vector<DType> kTypes = {DType::kF32,
+                                   DType::kF16,
+                                   DType::kBF16,
+                                   DType::kQ8_0,
+                                   DType::kQ4_K,
+                                   DType::kQ5_K,
+                                   DType::kQ6_K,
+                                   DType::kIQ3_XXS,
+                                   DType::kIQ4_XS,
+                                   DType::kMXFP4};
+
+std::vector<ActivationFormat> formats_of(DType dtype) {
+  if (!is_quantized(dtype)) return {ActivationFormat::kF32};
+  return {ActivationFormat::kInt8, ActivationFormat::kInt16};
+}
+
+class CudaMatmul : public testing::TestWithParam<DType> {
+ protected:
+  void expect_equals_reference(int64_t rows, int64_t cols, const std::vector<int64_t>& tokens) {
+    std::mt19937 random(11);
+    const WeightMatrix weight(GetParam(), rows, cols, random);
+    const DeviceWeight device_weight(weight.view());
+    GpuMachine gpu;
+    for (const ActivationFormat format : formats_of(GetParam())) {
+      const Activations x(random_floats(tokens.back() * cols, random), cols, format);
+      std::vector<float> expected(tokens.back() * rows);
+      Machine reference(Backend::kReference);
+      reference.run(&KernelTable::matmul,
+                    {weight.view(), x.rows(), view_f32(expected.data(), tokens.back(), rows)});
+      const DeviceRows device_x(x.rows());
+      for (const int64_t n : tokens) {
+        SCOPED_TRACE(testing::Message() << rows << " x " << cols << ", " << n << " tokens, format "
+                                        << static_cast<int>(format));
+        ActivationRows input = device_x.rows();
+        input.rows = n;
+        const OnDevice<float> output(std::vector<float>(n * rows, NAN));
+        gpu.run(&KernelTable::matmul, {device_weight.view(), input, matrix(output, n, rows)});
+        expect_same_bits({expected.begin(), expected.begin() + n * rows}, output.download());
+      }
+    }
+  }
+};
+
+TEST_P(CudaMatmul, EqualsReference) {
+  SHOAL_SKIP_WITHOUT_GPU();
+  for (const int64_t cols : {32, 96, 256, 512, 544, 2048}) {
+    if (cols % dtype_traits(GetParam()).block_elements != 0) continue;
+    for (const int64_t rows : {1, 7, 131}) expect_equals_reference(rows, cols, {0, 1, 2, 3, 8, 37});
+  }
+}
+
+TEST_P(CudaMatmul, ManyTokensEqualReference) {
+  SHOAL_SKIP_WITHOUT_GPU();
+  expect_equals_reference(129, 512, {16, 64, 65, 333});
+}
+
+INSTANTIATE_TEST_SUITE_P(Types,
+                         CudaMatmul,
+                         testing::ValuesIn(kTypes),
+                         [](const testing::TestParamInfo<DType>& info) {
+                           return std::string(dtype_name(info.param));
+                         });
+
+TEST(CudaMatmulFloats, RowsMayEndInsideTheLanes) {
+  SHOAL_SKIP_WITHOUT_GPU();
+  std::mt19937 random(17);
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16})
+    for (const int64_t cols : {1, 7, 9, 30}) {
+      const WeightMatrix weight(dtype, 6, cols, random);
+      const Activations x(random_floats(3 * cols, random), cols, ActivationFormat::kF32);
+      std::vector<float> expected(18);
+      Machine reference(Backend::kReference);
+      reference.run(&KernelTable::matmul,
+                    {weight.view(), x.rows(), view_f32(expected.data(), 3, 6)});
+      GpuMachine gpu;
+      const DeviceWeight device_weight(weight.view());
+      const DeviceRows device_x(x.rows());
+      const OnDevice<float> output(std::vector<float>(18, NAN));
+      gpu.run(&KernelTable::matmul, {device_weight.view(), device_x.rows(), matrix(output, 3, 6)});
+      expect_same_bits(expected, output.download());
+    }
+}
+
+TEST(CudaMatmulTypes, OthersAreRefusedInWords) {
+  SHOAL_SKIP_WITHOUT_GPU();
+  std::mt19937 random(5);
+  const WeightMatrix weight(DType::kQ2_K, 3, 256, random);
+  const DeviceWeight device_weight(weight.view());
+  const Activations x(random_floats(256, random), 256, ActivationFormat::kInt8);
+  const DeviceRows device_x(x.rows());
+  const OnDevice<float> output(std::vector<float>(3));
+  GpuMachine gpu;
+  EXPECT_THROW(gpu.run(&KernelTable::matmul,
+                       MatmulParams{device_weight.view(), device_x.rows(), matrix(output, 1, 3)}),
+               Error);
+}
+
+}  // namespace
+}  // namespace shoal::kernels
