@@ -16,12 +16,26 @@ struct WeightBlock {
   float min;
 };
 
+// What one thread of a tile product needs of a block: words t and 4 + t of q (t from 0 to 3), which
+// is its place in an operand of the tensor cores.
+struct WeightPair {
+  int q[2];
+  float scale[2];
+  float min;
+};
+
 __device__ inline uint32_t load_word(const uint8_t* at) {
   return __ldg(reinterpret_cast<const uint32_t*>(at));
 }
 
 __device__ inline uint4 load_quad(const uint8_t* at) {
   return __ldg(reinterpret_cast<const uint4*>(at));
+}
+
+// A word at an even address.
+__device__ inline uint32_t load_halves(const uint8_t* at) {
+  const auto* halves = reinterpret_cast<const uint16_t*>(at);
+  return __ldg(halves) | static_cast<uint32_t>(__ldg(halves + 1)) << 16;
 }
 
 // kWords words from any address, by aligned loads.
@@ -76,7 +90,8 @@ __device__ inline void look_up(const Levels& levels, uint32_t codes, int& low, i
 }
 
 // A 6-bit scale and minimum of group g out of the 16-byte head of a q4_K or q5_K superblock.
-__device__ inline void six_bit_scales(const uint4& head, int g, WeightBlock& out) {
+template <class Out>
+__device__ inline void six_bit_scales(const uint4& head, int g, Out& out) {
   const int shift = 8 * (g % 4);
   const uint32_t low_scale = head.y >> shift & 255;
   const uint32_t low_min = head.z >> shift & 255;
@@ -99,6 +114,12 @@ struct Q8_0 {
 #pragma unroll
     for (int i = 0; i < 8; ++i) out.q[i] = static_cast<int>(words[i]);
   }
+  __device__ static void load_pair(const uint8_t* row, int j, int t, WeightPair& out) {
+    const uint8_t* block = row + 34 * j;
+    out.scale[0] = load_half(block);
+    out.q[0] = static_cast<int>(load_halves(block + 2 + 4 * t));
+    out.q[1] = static_cast<int>(load_halves(block + 18 + 4 * t));
+  }
 };
 
 struct Q4_K {
@@ -114,6 +135,15 @@ struct Q4_K {
     const int shift = 4 * (g % 2);
 #pragma unroll
     for (int i = 0; i < 8; ++i) out.q[i] = static_cast<int>(codes[i] >> shift & 0x0f0f0f0f);
+  }
+  __device__ static void load_pair(const uint8_t* row, int j, int t, WeightPair& out) {
+    const uint8_t* block = row + 144 * (j / 8);
+    const int g = j % 8;
+    six_bit_scales(load_quad(block), g, out);
+#pragma unroll
+    for (int i = 0; i < 2; ++i)
+      out.q[i] = static_cast<int>(
+          load_word(block + 16 + 32 * (g / 2) + 16 * i + 4 * t) >> 4 * (g % 2) & 0x0f0f0f0f);
   }
 };
 
@@ -133,6 +163,18 @@ struct Q5_K {
     for (int i = 0; i < 8; ++i)
       out.q[i] =
           static_cast<int>((codes[i] >> shift & 0x0f0f0f0f) | (fifths[i] >> g & 0x01010101) << 4);
+  }
+  __device__ static void load_pair(const uint8_t* row, int j, int t, WeightPair& out) {
+    const uint8_t* block = row + 176 * (j / 8);
+    const int g = j % 8;
+    six_bit_scales(load_quad(block), g, out);
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const uint32_t codes = load_word(block + 48 + 32 * (g / 2) + 16 * i + 4 * t);
+      const uint32_t fifths = load_word(block + 16 + 16 * i + 4 * t);
+      out.q[i] =
+          static_cast<int>((codes >> 4 * (g % 2) & 0x0f0f0f0f) | (fifths >> g & 0x01010101) << 4);
+    }
   }
 };
 
@@ -157,33 +199,58 @@ struct Q6_K {
           (low[i] >> 4 * (quarter / 2) & 0x0f0f0f0f) | (high[i] >> 2 * quarter & 0x03030303) << 4,
           0x20202020));
   }
+  __device__ static void load_pair(const uint8_t* row, int j, int t, WeightPair& out) {
+    const uint8_t* block = row + 210 * (j / 8);
+    const int g = j % 8;
+    const int quarter = g % 4;
+    const float d = load_half(block + 208);
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+      const uint32_t low = load_halves(block + 64 * (g / 4) + 32 * (quarter % 2) + 16 * i + 4 * t);
+      const uint32_t high = load_halves(block + 128 + 32 * (g / 4) + 16 * i + 4 * t);
+      out.scale[i] = __fmul_rn(d, static_cast<float>(static_cast<int8_t>(block[192 + 2 * g + i])));
+      out.q[i] = static_cast<int>(
+          __vsub4((low >> 4 * (quarter / 2) & 0x0f0f0f0f) | (high >> 2 * quarter & 0x03030303) << 4,
+                  0x20202020));
+    }
+  }
 };
 
 struct IQ3_XXS {
   static constexpr DType kType = DType::kIQ3_XXS;
   static constexpr int kGroup = 32;
   static constexpr bool kHasMin = false;
+  __device__ static float scale(const uint8_t* block, uint32_t word) {
+    return __fmul_rn(__fmul_rn(load_half(block), 0.5f + static_cast<float>(word >> 28)), 0.5f);
+  }
+  // Columns 4 run .. 4 run + 3.
+  __device__ static int look_up_run(uint32_t index, uint32_t word, int run) {
+    uint32_t signs = word >> 7 * (run / 2) & 127;
+    signs |= (__popc(signs) & 1) << 7;  // the eighth makes the number of minuses even
+    const uint32_t magnitude = __ldg(&kIq3XxsWords[index]);
+    // Four sign bits, one to each byte, then widened to the whole byte.
+    const uint32_t minus = ((signs >> 4 * (run % 2) & 15) * 0x00204081u & 0x01010101u) * 255u;
+    return static_cast<int>(__vsub4(magnitude ^ minus, minus));
+  }
   __device__ static void load(const uint8_t* row, int j, WeightBlock& out) {
     const uint8_t* block = row + 98 * (j / 8);
     const int g = j % 8;
     uint32_t indices[2], word[1];
     load_words(block + 2 + 8 * g, indices);
     load_words(block + 66 + 4 * g, word);
-    out.scale[0] =
-        __fmul_rn(__fmul_rn(load_half(block), 0.5f + static_cast<float>(word[0] >> 28)), 0.5f);
+    out.scale[0] = scale(block, word[0]);
 #pragma unroll
-    for (int pair = 0; pair < 4; ++pair) {
-      uint32_t signs = word[0] >> 7 * pair & 127;
-      signs |= (__popc(signs) & 1) << 7;  // the eighth makes the number of minuses even
+    for (int run = 0; run < 8; ++run)
+      out.q[run] = look_up_run(indices[run / 4] >> 8 * (run % 4) & 255, word[0], run);
+  }
+  __device__ static void load_pair(const uint8_t* row, int j, int t, WeightPair& out) {
+    const uint8_t* block = row + 98 * (j / 8);
+    const int g = j % 8;
+    const uint32_t word = load_halves(block + 66 + 4 * g);
+    out.scale[0] = scale(block, word);
 #pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        const int run = 2 * pair + half;
-        const uint32_t magnitude = __ldg(&kIq3XxsWords[indices[run / 4] >> 8 * (run % 4) & 255]);
-        // Four sign bits, one to each byte, then widened to the whole byte.
-        const uint32_t minus = ((signs >> 4 * half & 15) * 0x00204081u & 0x01010101u) * 255u;
-        out.q[run] = static_cast<int>(__vsub4(magnitude ^ minus, minus));
-      }
-    }
+    for (int i = 0; i < 2; ++i)
+      out.q[i] = look_up_run(__ldg(block + 2 + 8 * g + 4 * i + t), word, 4 * i + t);
   }
 };
 
@@ -191,21 +258,29 @@ struct IQ4_XS {
   static constexpr DType kType = DType::kIQ4_XS;
   static constexpr int kGroup = 32;
   static constexpr bool kHasMin = false;
+  __device__ static Levels levels() { return {{0xbfad9881, 0xf6eaddcf, 0x26190d01, 0x71594535}}; }
+  __device__ static float scale(const uint8_t* block, int g) {
+    const uint2 head = __ldg(reinterpret_cast<const uint2*>(block));
+    const uint32_t high = head.x >> 16 >> 2 * g & 3;
+    const uint32_t low = head.y >> 4 * g & 15;
+    return __fmul_rn(half_bits(head.x), static_cast<float>(static_cast<int>(low | high << 4) - 32));
+  }
   __device__ static void load(const uint8_t* row, int j, WeightBlock& out) {
     const uint8_t* block = row + 136 * (j / 8);
     const int g = j % 8;
     const auto* at = reinterpret_cast<const uint2*>(block + 8 + 16 * g);
     const uint2 first = __ldg(at), second = __ldg(at + 1);
-    const uint2 head = __ldg(reinterpret_cast<const uint2*>(block));
-    const uint32_t high = head.x >> 16 >> 2 * g & 3;
-    const uint32_t low = head.y >> 4 * g & 15;
-    out.scale[0] =
-        __fmul_rn(half_bits(head.x), static_cast<float>(static_cast<int>(low | high << 4) - 32));
-    const Levels levels = {{0xbfad9881, 0xf6eaddcf, 0x26190d01, 0x71594535}};
-    look_up(levels, first.x, out.q[0], out.q[4]);
-    look_up(levels, first.y, out.q[1], out.q[5]);
-    look_up(levels, second.x, out.q[2], out.q[6]);
-    look_up(levels, second.y, out.q[3], out.q[7]);
+    out.scale[0] = scale(block, g);
+    look_up(levels(), first.x, out.q[0], out.q[4]);
+    look_up(levels(), first.y, out.q[1], out.q[5]);
+    look_up(levels(), second.x, out.q[2], out.q[6]);
+    look_up(levels(), second.y, out.q[3], out.q[7]);
+  }
+  __device__ static void load_pair(const uint8_t* row, int j, int t, WeightPair& out) {
+    const uint8_t* block = row + 136 * (j / 8);
+    const int g = j % 8;
+    out.scale[0] = scale(block, g);
+    look_up(levels(), load_word(block + 8 + 16 * g + 4 * t), out.q[0], out.q[1]);
   }
 };
 
@@ -213,16 +288,26 @@ struct MXFP4 {
   static constexpr DType kType = DType::kMXFP4;
   static constexpr int kGroup = 32;
   static constexpr bool kHasMin = false;
+  __device__ static Levels levels() { return {{0x03020100, 0x0c080604, 0xfdfeff00, 0xf4f8fafc}}; }
+  // Half of 2^(e - 127), as the levels are doubled.
+  __device__ static float scale(const uint8_t* block) {
+    const uint32_t e = __ldg(block);
+    return __uint_as_float(e >= 2 ? (e - 1) << 23 : 0x00200000u << e);
+  }
   __device__ static void load(const uint8_t* row, int j, WeightBlock& out) {
     const uint8_t* block = row + 17 * j;
     uint32_t codes[4];
     load_words(block + 1, codes);
-    const uint32_t e = block[0];
-    // Half of 2^(e - 127), as the levels below are doubled.
-    out.scale[0] = __uint_as_float(e >= 2 ? (e - 1) << 23 : 0x00200000u << e);
-    const Levels levels = {{0x03020100, 0x0c080604, 0xfdfeff00, 0xf4f8fafc}};
+    out.scale[0] = scale(block);
 #pragma unroll
-    for (int i = 0; i < 4; ++i) look_up(levels, codes[i], out.q[i], out.q[4 + i]);
+    for (int i = 0; i < 4; ++i) look_up(levels(), codes[i], out.q[i], out.q[4 + i]);
+  }
+  __device__ static void load_pair(const uint8_t* row, int j, int t, WeightPair& out) {
+    const uint8_t* block = row + 17 * j;
+    uint32_t codes[1];
+    load_words(block + 1 + 4 * t, codes);
+    out.scale[0] = scale(block);
+    look_up(levels(), codes[0], out.q[0], out.q[1]);
   }
 };
 

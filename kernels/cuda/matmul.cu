@@ -4,6 +4,7 @@
 #include "kernels/cuda/op_checks.h"
 #include "kernels/cuda/row_product.cuh"
 #include "kernels/cuda/select_codec.cuh"
+#include "kernels/cuda/tile_product.cuh"
 #include "runtime/device/cuda_launch.h"
 
 namespace shoal::kernels::cuda {
@@ -11,6 +12,12 @@ namespace {
 
 // Grid.y has 65,535 places at most; a thread block takes further tokens in turn.
 constexpr int64_t kMaxTokenPieces = 1024;
+
+// Tokens from which tiles win (docs/measurements/gpu_kernels.md).
+#ifndef SHOAL_TILES_FROM
+#define SHOAL_TILES_FROM 2
+#endif
+constexpr int64_t kTilesFrom = SHOAL_TILES_FROM;
 
 struct Product {
   ProductSlots<1> slots;
@@ -32,13 +39,23 @@ struct Product {
         product_kernel<Codec, Rows, kTokens, 1>, slots, input, shape);
   }
 
-  // More tokens a thread decode a block less often, but hold more registers.
+  template <class Codec, class Rows, int kTokenPieces>
+  void launch_tiles(const RowInput& input) const {
+    const int64_t pieces = (num_tokens + 8 * kTokenPieces - 1) / (8 * kTokenPieces);
+    device::Launch({.grid = dim3((shape.num_outputs + kTileRows - 1) / kTileRows,
+                                 static_cast<unsigned>(std::min(pieces, kMaxTokenPieces))),
+                    .block = dim3(kTileThreads),
+                    .stream = stream})(
+        tile_product_kernel<Codec, Rows, kTokenPieces, 1>, slots, input, shape);
+  }
+
   template <class Codec, class Rows>
   void multiply_blocks(const RowInput& input) const {
-    if (num_tokens == 1) return launch_blocks<Codec, Rows, 1>(input);
-    if (num_tokens == 2) return launch_blocks<Codec, Rows, 2>(input);
-    if (num_tokens <= 4) return launch_blocks<Codec, Rows, 4>(input);
-    launch_blocks<Codec, Rows, 8>(input);
+    if (num_tokens < kTilesFrom) return launch_blocks<Codec, Rows, 1>(input);
+    if (num_tokens <= 8) return launch_tiles<Codec, Rows, 1>(input);
+    if (num_tokens <= 16) return launch_tiles<Codec, Rows, 2>(input);
+    if (num_tokens <= 32) return launch_tiles<Codec, Rows, 4>(input);
+    launch_tiles<Codec, Rows, 8>(input);
   }
 
   template <class Weights>
