@@ -1,6 +1,6 @@
 // One struct a block type: load() decodes a 32-block of a row to packed integers and its scales,
-// as the unpack functions of kernels/quant do. `row` is 2-byte aligned at least (1 for MXFP4), but
-// all loads are whole aligned words, which is why the ends of a matrix must be padded to words.
+// as the unpack functions of kernels/quant do. Rows lie in device or shared memory, 2-byte aligned
+// at least (1 for MXFP4); loads are whole aligned words, so bytes around a row's ends are read.
 #pragma once
 #include <cstdint>
 
@@ -25,17 +25,15 @@ struct WeightPair {
 };
 
 __device__ inline uint32_t load_word(const uint8_t* at) {
-  return __ldg(reinterpret_cast<const uint32_t*>(at));
+  return *reinterpret_cast<const uint32_t*>(at);
 }
 
-__device__ inline uint4 load_quad(const uint8_t* at) {
-  return __ldg(reinterpret_cast<const uint4*>(at));
-}
+__device__ inline uint4 load_quad(const uint8_t* at) { return *reinterpret_cast<const uint4*>(at); }
 
 // A word at an even address.
 __device__ inline uint32_t load_halves(const uint8_t* at) {
   const auto* halves = reinterpret_cast<const uint16_t*>(at);
-  return __ldg(halves) | static_cast<uint32_t>(__ldg(halves + 1)) << 16;
+  return halves[0] | static_cast<uint32_t>(halves[1]) << 16;
 }
 
 // kWords words from any address, by aligned loads.
@@ -66,7 +64,7 @@ __device__ inline float half_bits(uint32_t bits) {
 }
 
 __device__ inline float load_half(const uint8_t* at) {
-  return half_bits(__ldg(reinterpret_cast<const uint16_t*>(at)));
+  return half_bits(*reinterpret_cast<const uint16_t*>(at));
 }
 
 // Sixteen signed levels, looked up by the nibbles of a word: even nibbles are columns of the low
@@ -103,7 +101,7 @@ __device__ inline void six_bit_scales(const uint4& head, int g, Out& out) {
 }
 
 struct Q8_0 {
-  static constexpr DType kType = DType::kQ8_0;
+  static constexpr int kBytes256 = 272;  // of 256 columns
   static constexpr int kGroup = 32;
   static constexpr bool kHasMin = false;
   __device__ static void load(const uint8_t* row, int j, WeightBlock& out) {
@@ -123,7 +121,7 @@ struct Q8_0 {
 };
 
 struct Q4_K {
-  static constexpr DType kType = DType::kQ4_K;
+  static constexpr int kBytes256 = 144;  // of 256 columns
   static constexpr int kGroup = 32;
   static constexpr bool kHasMin = true;
   __device__ static void load(const uint8_t* row, int j, WeightBlock& out) {
@@ -148,7 +146,7 @@ struct Q4_K {
 };
 
 struct Q5_K {
-  static constexpr DType kType = DType::kQ5_K;
+  static constexpr int kBytes256 = 176;  // of 256 columns
   static constexpr int kGroup = 32;
   static constexpr bool kHasMin = true;
   __device__ static void load(const uint8_t* row, int j, WeightBlock& out) {
@@ -179,7 +177,7 @@ struct Q5_K {
 };
 
 struct Q6_K {
-  static constexpr DType kType = DType::kQ6_K;
+  static constexpr int kBytes256 = 210;  // of 256 columns
   static constexpr int kGroup = 16;
   static constexpr bool kHasMin = false;
   __device__ static void load(const uint8_t* row, int j, WeightBlock& out) {
@@ -217,7 +215,7 @@ struct Q6_K {
 };
 
 struct IQ3_XXS {
-  static constexpr DType kType = DType::kIQ3_XXS;
+  static constexpr int kBytes256 = 98;  // of 256 columns
   static constexpr int kGroup = 32;
   static constexpr bool kHasMin = false;
   __device__ static float scale(const uint8_t* block, uint32_t word) {
@@ -250,17 +248,17 @@ struct IQ3_XXS {
     out.scale[0] = scale(block, word);
 #pragma unroll
     for (int i = 0; i < 2; ++i)
-      out.q[i] = look_up_run(__ldg(block + 2 + 8 * g + 4 * i + t), word, 4 * i + t);
+      out.q[i] = look_up_run(block[2 + 8 * g + 4 * i + t], word, 4 * i + t);
   }
 };
 
 struct IQ4_XS {
-  static constexpr DType kType = DType::kIQ4_XS;
+  static constexpr int kBytes256 = 136;  // of 256 columns
   static constexpr int kGroup = 32;
   static constexpr bool kHasMin = false;
   __device__ static Levels levels() { return {{0xbfad9881, 0xf6eaddcf, 0x26190d01, 0x71594535}}; }
   __device__ static float scale(const uint8_t* block, int g) {
-    const uint2 head = __ldg(reinterpret_cast<const uint2*>(block));
+    const uint2 head = *reinterpret_cast<const uint2*>(block);
     const uint32_t high = head.x >> 16 >> 2 * g & 3;
     const uint32_t low = head.y >> 4 * g & 15;
     return __fmul_rn(half_bits(head.x), static_cast<float>(static_cast<int>(low | high << 4) - 32));
@@ -269,7 +267,7 @@ struct IQ4_XS {
     const uint8_t* block = row + 136 * (j / 8);
     const int g = j % 8;
     const auto* at = reinterpret_cast<const uint2*>(block + 8 + 16 * g);
-    const uint2 first = __ldg(at), second = __ldg(at + 1);
+    const uint2 first = at[0], second = at[1];
     out.scale[0] = scale(block, g);
     look_up(levels(), first.x, out.q[0], out.q[4]);
     look_up(levels(), first.y, out.q[1], out.q[5]);
@@ -285,13 +283,13 @@ struct IQ4_XS {
 };
 
 struct MXFP4 {
-  static constexpr DType kType = DType::kMXFP4;
+  static constexpr int kBytes256 = 136;  // of 256 columns
   static constexpr int kGroup = 32;
   static constexpr bool kHasMin = false;
   __device__ static Levels levels() { return {{0x03020100, 0x0c080604, 0xfdfeff00, 0xf4f8fafc}}; }
   // Half of 2^(e - 127), as the levels are doubled.
   __device__ static float scale(const uint8_t* block) {
-    const uint32_t e = __ldg(block);
+    const uint32_t e = block[0];
     return __uint_as_float(e >= 2 ? (e - 1) << 23 : 0x00200000u << e);
   }
   __device__ static void load(const uint8_t* row, int j, WeightBlock& out) {

@@ -3,9 +3,9 @@
 // - every pointer inside Params is device memory, except the spans of ExpertMlpParams, which are
 //   host memory that need only live until the call returns; Exec::workspace is device memory;
 // - calls only enqueue on Exec::stream and return; nothing is allocated on the device;
-// - weights begin where rows of a 16-byte aligned matrix do; their last bytes may be read up to the
-// next
-//   multiple of 4 (device::DeviceBuffer sees to that); activation values begin at a multiple of 16;
+// - weights begin where rows of a 16-byte aligned matrix do, and the 16-byte words around their
+//   ends are readable (device::DeviceBuffer sees to that); activation values begin at a multiple
+//   of 16;
 // - values that lie on the device (token ids, positions, block tables) cannot be asserted: a token
 //   id outside the table gives a row of NaN, the others are the caller's word;
 // - block types: Q8_0, Q4_K, Q5_K, Q6_K, IQ3_XXS, IQ4_XS, MXFP4, beside F32, F16 and BF16; others

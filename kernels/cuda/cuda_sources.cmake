@@ -7,6 +7,7 @@ if(SHOAL_CUDA)
     cuda/elementwise.cu
     cuda/embed_rows.cu
     cuda/expert_mlp.cu
+    cuda/expert_tiles.cu
     cuda/matmul.cu
     cuda/norm.cu
     cuda/op_checks.cpp

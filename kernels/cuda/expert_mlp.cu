@@ -4,9 +4,8 @@
 #include <span>
 
 #include "kernels/cuda/cuda_ops.h"
+#include "kernels/cuda/expert_tiles.cuh"
 #include "kernels/cuda/op_checks.h"
-#include "kernels/cuda/quantize_rows.cuh"
-#include "kernels/cuda/row_product.cuh"
 #include "kernels/cuda/select_codec.cuh"
 #include "kernels/ops/expert_mlp.h"
 #include "runtime/device/cuda_launch.h"
@@ -14,59 +13,11 @@
 namespace shoal::kernels::cuda {
 namespace {
 
-// Kernel parameters may hold 32,764 bytes.
-constexpr int kMaxSlots = 512;
 constexpr int kFewSlots = 16;
-
-struct GateUpSlot {
-  const uint8_t* gate;
-  const uint8_t* up;
-  int32_t first_row;
-  int32_t num_rows;
-};
-
-template <int kSlots>
-struct GateUpSlots {
-  GateUpSlot slot[kSlots];
-};
-
-struct GateUpShape {
-  int intermediate;
-  int64_t row_stride;  // bytes
-  // Either `inner` or the quantised form is written.
-  float* inner;     // [n, intermediate]
-  int16_t* values;  // [n, intermediate]
-  float* scales;    // [n, intermediate / 32]
-  float* sums;
-};
-
-// A thread block takes 32 inner columns, one 32-block of what is quantised.
-constexpr int kInnerColumns = 32;
 constexpr int kGateUpThreads = kInnerColumns * kLanes;
 constexpr int kTokens = 4;
-
-// tile[t][c]: token t of this turn, inner column c of this thread block.
-__device__ void store_inner(const GateUpShape& shape,
-                            int64_t first_row,
-                            int num_tokens,
-                            const float (&tile)[kTokens][kInnerColumns]) {
-  const int token = threadIdx.x / 32;  // one warp a token
-  if (token >= num_tokens) return;
-  const int column = blockIdx.x * kInnerColumns + threadIdx.x % 32;
-  const int64_t row = first_row + token;
-  const float value = tile[token][threadIdx.x % 32];
-  if (shape.inner != nullptr) {
-    if (column < shape.intermediate) shape.inner[row * shape.intermediate + column] = value;
-    return;
-  }
-  const QuantizedColumn quantized = quantize_column(value, kInt16Limit);
-  shape.values[row * shape.intermediate + column] = static_cast<int16_t>(quantized.value);
-  if (threadIdx.x % 32 == 0) {
-    const int64_t block = row * (shape.intermediate / kActivationBlock) + blockIdx.x;
-    shape.scales[block] = quantized.scale;
-    shape.sums[block] = quantized.sum;
-  }
-}
+// Mean rows an expert from which tiles win.
+constexpr int64_t kTileRowsFrom = 3;
 
 // Runs `multiply(weight row, token, num_tokens, lanes)` for gate and up and stores SiLU(gate) * up.
 template <class Multiply>
@@ -88,7 +39,8 @@ __device__ void gate_and_up(const GateUpSlot& slot,
       if (threadIdx.x % kLanes == 0) tile[t][column] = value;
     }
     __syncthreads();  // every column of the tile is written before its token's warp reads it
-    store_inner(shape, slot.first_row + begin, num_tokens, tile);
+    if (const int token = threadIdx.x / 32; token < num_tokens)
+      store_inner(shape, slot.first_row + begin + token, tile[token][threadIdx.x % 32]);
     __syncthreads();  // the tile has been read before the next turn writes it
   }
 }
@@ -98,10 +50,11 @@ __global__ void __launch_bounds__(kGateUpThreads)
     gate_up_kernel(const __grid_constant__ GateUpSlots<kSlots> slots,
                    const __grid_constant__ RowInput input,
                    const __grid_constant__ GateUpShape shape) {
+  __shared__ RowStages<Codec, kInnerColumns, 2> stages;
   gate_and_up(slots.slot[blockIdx.z],
               shape,
               [&](const uint8_t* row, int64_t first, int num_tokens, float(&lanes)[kTokens]) {
-                accumulate_lane<Codec, Rows, kTokens>(row, input, first, num_tokens, lanes);
+                accumulate_lane<Codec, Rows, kTokens>(row, input, first, num_tokens, stages, lanes);
               });
 }
 
@@ -137,13 +90,16 @@ struct ExpertCall {
 
   void run(std::span<const ActiveExpert> active) const {
     // One row an expert at most: the decode step of one sequence, launched with a small table.
-    const auto max_slots = static_cast<size_t>(active.size() <= kFewSlots ? kFewSlots : kMaxSlots);
+    const auto max_slots =
+        static_cast<size_t>(active.size() <= kFewSlots ? kFewSlots : kMaxExpertSlots);
     for (size_t at = 0; at < active.size(); at += max_slots) {
       const auto piece = active.subspan(at, std::min(max_slots, active.size() - at));
-      if (max_slots == kFewSlots)
+      if (takes_tiles(piece))
+        multiply<kMaxExpertSlots>(piece);
+      else if (max_slots == kFewSlots)
         multiply<kFewSlots>(piece);
       else
-        multiply<kMaxSlots>(piece);
+        multiply<kMaxExpertSlots>(piece);
     }
   }
 
@@ -158,21 +114,59 @@ struct ExpertCall {
       down.slot[i] = {bytes_of(expert.down), first_row, piece[i].num_rows};
     }
     const ExpertWeights& first = params.experts[piece.front().local_expert_idx];
-    launch_gate_up(gate_up, first.gate, static_cast<unsigned>(piece.size()));
-    launch_down(down, first.down, static_cast<unsigned>(piece.size()));
+    const auto num_slots = static_cast<unsigned>(piece.size());
+    if constexpr (kSlots == kMaxExpertSlots) {
+      const ExpertTiles tiles = {static_cast<int>(num_slots), mean_rows(piece), stream};
+      const bool wins = takes_tiles(piece);
+      if (wins && is_quantized(first.gate.dtype))
+        tiles.gate_up(gate_up, first.gate.dtype, params.input, gate_up_shape(first.gate));
+      else
+        launch_gate_up(gate_up, first.gate, num_slots);
+      if (wins && is_quantized(first.down.dtype))
+        tiles.down(down, first.down.dtype, inner_rows(first.down), down_shape(first.down));
+      else
+        launch_down(down, first.down, num_slots);
+    } else {
+      launch_gate_up(gate_up, first.gate, num_slots);
+      launch_down(down, first.down, num_slots);
+    }
+  }
+
+  static int64_t mean_rows(std::span<const ActiveExpert> piece) {
+    const ActiveExpert& last = piece.back();
+    const int64_t rows = last.first_row + last.num_rows - piece.front().first_row;
+    return (rows + static_cast<int64_t>(piece.size()) - 1) / static_cast<int64_t>(piece.size());
+  }
+  static bool takes_tiles(std::span<const ActiveExpert> piece) {
+    return mean_rows(piece) >= kTileRowsFrom;
+  }
+
+  GateUpShape gate_up_shape(const WeightView& gate) const {
+    const bool quantized = is_quantized(params.experts.front().down.dtype);
+    return {.intermediate = static_cast<int>(gate.rows),
+            .row_stride = gate.row_stride(),
+            .inner = quantized ? nullptr : scratch.inner,
+            .values = scratch.values,
+            .scales = scratch.scales,
+            .sums = scratch.sums};
+  }
+  ProductShape down_shape(const WeightView& down) const {
+    return {.num_outputs = static_cast<int>(down.rows),
+            .row_stride = down.row_stride(),
+            .output = params.output.f32()};
+  }
+  RowInput inner_rows(const WeightView& down) const {
+    return {scratch.values,
+            scratch.scales,
+            scratch.sums,
+            static_cast<int>(down.cols / kActivationBlock)};
   }
 
   template <int kSlots>
   void launch_gate_up(const GateUpSlots<kSlots>& slots,
                       const WeightView& gate,
                       unsigned num_slots) const {
-    const bool quantized = is_quantized(params.experts.front().down.dtype);
-    const GateUpShape shape = {.intermediate = static_cast<int>(gate.rows),
-                               .row_stride = gate.row_stride(),
-                               .inner = quantized ? nullptr : scratch.inner,
-                               .values = scratch.values,
-                               .scales = scratch.scales,
-                               .sums = scratch.sums};
+    const GateUpShape shape = gate_up_shape(gate);
     const device::Launch launch(
         {.grid = dim3((shape.intermediate + kInnerColumns - 1) / kInnerColumns, 1, num_slots),
          .block = dim3(kGateUpThreads),
@@ -198,9 +192,7 @@ struct ExpertCall {
   void launch_down(const ProductSlots<kSlots>& slots,
                    const WeightView& down,
                    unsigned num_slots) const {
-    const ProductShape shape = {.num_outputs = static_cast<int>(down.rows),
-                                .row_stride = down.row_stride(),
-                                .output = params.output.f32()};
+    const ProductShape shape = down_shape(down);
     const device::Launch launch(
         {.grid = dim3(
              (shape.num_outputs + kRowsPerThreadBlock - 1) / kRowsPerThreadBlock, 1, num_slots),
@@ -214,10 +206,7 @@ struct ExpertCall {
                static_cast<int>(down.cols),
                shape);
       });
-    const RowInput inner = {scratch.values,
-                            scratch.scales,
-                            scratch.sums,
-                            static_cast<int>(down.cols / kActivationBlock)};
+    const RowInput inner = inner_rows(down);
     with_codec(down.dtype, [&]<class Codec>(Codec) {
       launch(product_kernel<Codec, Int16Rows, kTokens, kSlots>, slots, inner, shape);
     });

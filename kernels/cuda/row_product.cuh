@@ -62,35 +62,86 @@ struct Int16Rows {
   }
 };
 
+__device__ inline void copy_16_async(void* to_shared, const void* from) {
+  const auto to = static_cast<unsigned>(__cvta_generic_to_shared(to_shared));
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
+}
+
+// Rows of blocks on their way through shared memory: device memory is read in whole lines while
+// the chunk before is multiplied; a block's odd places cost nothing there. Each eight threads have
+// the two buffers of their own row.
+template <class Codec, int kRows, int k256s>
+struct RowStages {
+  static constexpr int kChunkBlocks = 8 * k256s;
+  static constexpr int kChunkBytes = k256s * Codec::kBytes256;
+  // Room for a row that begins off a 16-byte word; an odd number of words, against bank conflicts.
+  static constexpr int kWords = (kChunkBytes + 15 + 15) / 16 | 1;
+  uint4 words[kRows][2][kWords];
+
+  // Where chunk `index` begins inside its buffer.
+  __device__ static unsigned shift(const uint8_t* row, int index) {
+    return (reinterpret_cast<uintptr_t>(row) + static_cast<unsigned>(index) * kChunkBytes) % 16;
+  }
+
+  __device__ const uint8_t* chunk(int own, const uint8_t* row, int index) const {
+    return reinterpret_cast<const uint8_t*>(words[own][index % 2]) + shift(row, index);
+  }
+
+  __device__ void begin_copy(int own, const uint8_t* row, int row_bytes, int index) {
+    const int begin = index * kChunkBytes;
+    const int bytes = min(kChunkBytes, row_bytes - begin);
+    const int off = static_cast<int>(shift(row, index));
+    const uint8_t* from = row + begin - off;
+    for (int i = threadIdx.x % kLanes; 16 * i < off + bytes; i += kLanes)
+      copy_16_async(&words[own][index % 2][i], from + 16 * i);
+  }
+};
+
 // One lane's share of `row` times kTokens activation rows from `first_token` on; tokens from
-// `num_tokens` on are left out.
-template <class Codec, class Rows, int kTokens>
+// `num_tokens` on are left out. Whole warps call it together.
+template <class Codec, class Rows, int kTokens, class Stages>
 __device__ inline void accumulate_lane(const uint8_t* row,
                                        const RowInput& input,
                                        int64_t first_token,
                                        int num_tokens,
+                                       Stages& stages,
                                        float (&lanes)[kTokens]) {
+  const int own = threadIdx.x / kLanes;
+  const int row_bytes = input.num_blocks * Codec::kBytes256 / 8;
+  const int num_chunks = (input.num_blocks + Stages::kChunkBlocks - 1) / Stages::kChunkBlocks;
+  stages.begin_copy(own, row, row_bytes, 0);
+  asm volatile("cp.async.commit_group;" ::: "memory");
+  for (int index = 0; index < num_chunks; ++index) {
+    if (index + 1 < num_chunks) stages.begin_copy(own, row, row_bytes, index + 1);
+    asm volatile("cp.async.commit_group;" ::: "memory");
+    asm volatile("cp.async.wait_group 1;" ::: "memory");
+    __syncwarp();  // all threads' copies of this chunk have landed before the row's eight read it
+    const uint8_t* chunk = stages.chunk(own, row, index);
+    const int first = index * Stages::kChunkBlocks;
+    const int end = min(input.num_blocks - first, Stages::kChunkBlocks);
 #pragma unroll 2
-  for (int j = threadIdx.x % kLanes; j < input.num_blocks; j += kLanes) {
-    WeightBlock w;
-    Codec::load(row, j, w);
+    for (int j = threadIdx.x % kLanes; j < end; j += kLanes) {
+      WeightBlock w;
+      Codec::load(chunk, j, w);
 #pragma unroll
-    for (int t = 0; t < kTokens; ++t) {
-      if (t >= num_tokens) continue;
-      const int64_t block = (first_token + t) * input.num_blocks + j;
-      int sum[2];
-      Rows::dot(input, block, w.q, sum);
-      const float x_scale = __ldg(input.scales + block);
-      if constexpr (Codec::kGroup == 32) {
-        lanes[t] =
-            __fmaf_rn(__fmul_rn(w.scale[0], x_scale), __int2float_rn(sum[0] + sum[1]), lanes[t]);
-      } else {
-        lanes[t] = __fmaf_rn(__fmul_rn(w.scale[0], x_scale), __int2float_rn(sum[0]), lanes[t]);
-        lanes[t] = __fmaf_rn(__fmul_rn(w.scale[1], x_scale), __int2float_rn(sum[1]), lanes[t]);
+      for (int t = 0; t < kTokens; ++t) {
+        if (t >= num_tokens) continue;
+        const int64_t block = (first_token + t) * input.num_blocks + first + j;
+        int sum[2];
+        Rows::dot(input, block, w.q, sum);
+        const float x_scale = __ldg(input.scales + block);
+        if constexpr (Codec::kGroup == 32) {
+          lanes[t] =
+              __fmaf_rn(__fmul_rn(w.scale[0], x_scale), __int2float_rn(sum[0] + sum[1]), lanes[t]);
+        } else {
+          lanes[t] = __fmaf_rn(__fmul_rn(w.scale[0], x_scale), __int2float_rn(sum[0]), lanes[t]);
+          lanes[t] = __fmaf_rn(__fmul_rn(w.scale[1], x_scale), __int2float_rn(sum[1]), lanes[t]);
+        }
+        if constexpr (Codec::kHasMin)
+          lanes[t] = __fmaf_rn(-w.min, __ldg(input.sums + block), lanes[t]);
       }
-      if constexpr (Codec::kHasMin)
-        lanes[t] = __fmaf_rn(-w.min, __ldg(input.sums + block), lanes[t]);
     }
+    __syncwarp();  // the chunk has been read before a later copy overwrites its buffer
   }
 }
 
@@ -151,6 +202,7 @@ __global__ void __launch_bounds__(kProductThreads)
     product_kernel(const __grid_constant__ ProductSlots<kSlots> slots,
                    const __grid_constant__ RowInput input,
                    const __grid_constant__ ProductShape shape) {
+  __shared__ RowStages<Codec, kRowsPerThreadBlock, 4> stages;
   const ProductSlot& slot = slots.slot[blockIdx.z];
   const int out = blockIdx.x * kRowsPerThreadBlock + threadIdx.x / kLanes;
   // Whole warps take part in the tree, so threads past the end repeat the last row.
@@ -158,8 +210,12 @@ __global__ void __launch_bounds__(kProductThreads)
   for (int begin = blockIdx.y * kTokens; begin < slot.num_rows; begin += gridDim.y * kTokens) {
     const int num_tokens = min(kTokens, slot.num_rows - begin);
     float lanes[kTokens] = {};
-    accumulate_lane<Codec, Rows, kTokens>(
-        slot.weight + row * shape.row_stride, input, slot.first_row + begin, num_tokens, lanes);
+    accumulate_lane<Codec, Rows, kTokens>(slot.weight + row * shape.row_stride,
+                                          input,
+                                          slot.first_row + begin,
+                                          num_tokens,
+                                          stages,
+                                          lanes);
 #pragma unroll
     for (int t = 0; t < kTokens; ++t) {
       const float sum = lane_tree(lanes[t]);

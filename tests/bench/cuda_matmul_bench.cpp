@@ -35,19 +35,19 @@ class Bench {
     for (uint64_t& value : values) value = random();
     stream_.copy_to_device(noise_.data(), values.data(), kWalkedBytes);
     stream_.synchronize();
-    x_ = DeviceBuffer(size_t{64} << 20);
+    x_ = DeviceBuffer(size_t{256} << 20);
     cuda_check(cudaMemsetAsync(x_.data(), 1, x_.size(), stream_.get()), "cudaMemsetAsync");
-    y_ = DeviceBuffer(size_t{64} << 20);
-    workspace_ = DeviceBuffer(size_t{64} << 20);
+    y_ = DeviceBuffer(size_t{2200} << 20);
+    workspace_ = DeviceBuffer(size_t{256} << 20);
     copy_rate_ = measure_copy();
     fmt::print("a device-to-device copy moves {:.0f} GB/s (read + written)\n", copy_rate_);
-    fmt::print("{:<44} {:>6} {:>10} {:>8} {:>6}\n", "case", "tokens", "us", "GB/s", "share");
+    fmt::print("{:<44} {:>6} {:>10} {:>8} {:>6}\n", "case", "rows", "us", "GB/s", "share");
   }
 
   void matmul(DType dtype, int64_t rows, int64_t cols, ActivationFormat format) {
     const auto bytes = static_cast<size_t>(rows * row_bytes(dtype, cols));
     const size_t num_copies = std::max<size_t>(1, kWalkedBytes / bytes);
-    for (const int64_t tokens : {1, 4, 8, 64}) {
+    for (const int64_t tokens : {1, 2, 8, 64, 2048}) {
       const std::string name =
           fmt::format("matmul {} {} x {} {}", dtype_name(dtype), rows, cols, format_name(format));
       time(name, tokens, bytes, [&](int call) {
@@ -62,8 +62,8 @@ class Bench {
     }
   }
 
-  // `active` of the experts get a row each, other ones in every call.
-  void experts(const ExpertWeights& shape, int num_experts, int active) {
+  // `active` of the experts get `rows` rows each, other ones in every call.
+  void experts(const ExpertWeights& shape, int num_experts, int active, int rows) {
     const std::string name = fmt::format("experts {} {} {} x {}, {} of {}",
                                          dtype_name(shape.gate.dtype),
                                          dtype_name(shape.down.dtype),
@@ -82,14 +82,15 @@ class Bench {
       expert.down.data = at + bytes_of(shape.gate) + bytes_of(shape.up);
       experts.push_back(expert);
     }
-    time(name, 1, expert_bytes * static_cast<size_t>(active), [&](int call) {
+    time(name, rows, expert_bytes * static_cast<size_t>(active), [&](int call) {
       std::vector<int32_t> counts(experts.size());
-      for (int i = 0; i < active; ++i) counts[(call * active + i) * 7 % num_experts] = 1;
-      kernels_.expert_mlp({.experts = experts,
-                           .tokens_per_expert = counts,
-                           .input = activations(ActivationFormat::kInt8, active, shape.gate.cols),
-                           .output = view_f32(y_.as<float>(), active, shape.down.rows)},
-                          exec());
+      for (int i = 0; i < active; ++i) counts[(call * active + i) * 7 % num_experts] = rows;
+      kernels_.expert_mlp(
+          {.experts = experts,
+           .tokens_per_expert = counts,
+           .input = activations(ActivationFormat::kInt8, active * rows, shape.gate.cols),
+           .output = view_f32(y_.as<float>(), active * rows, shape.down.rows)},
+          exec());
     });
   }
 
@@ -116,7 +117,7 @@ class Bench {
 
   // Microseconds of one call; the median of several graphs of kCalls calls.
   double graph_time(const std::function<void(int)>& call) const {
-    constexpr int kCalls = 64, kRounds = 9;
+    constexpr int kCalls = 32, kRounds = 5;
     cudaGraph_t graph;
     cudaGraphExec_t instance;
     cuda_check(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeThreadLocal), "capture");
@@ -200,9 +201,14 @@ void run(const std::string& only) {
                                                       {DType::kMXFP4, DType::kMXFP4},
                                                       {DType::kQ8_0, DType::kQ8_0}};
   for (const auto& [up, down] : mixes) {
-    bench.experts({weight(up, 512, 2048), weight(up, 512, 2048), weight(down, 2048, 512)}, 256, 8);
-    bench.experts(
-        {weight(up, 1024, 4096), weight(up, 1024, 4096), weight(down, 4096, 1024)}, 512, 10);
+    const ExpertWeights small = {
+        weight(up, 512, 2048), weight(up, 512, 2048), weight(down, 2048, 512)};
+    const ExpertWeights large = {
+        weight(up, 1024, 4096), weight(up, 1024, 4096), weight(down, 4096, 1024)};
+    bench.experts(small, 256, 8, 1);     // 35B, one sequence
+    bench.experts(small, 256, 224, 2);   // about 64 sequences
+    bench.experts(small, 256, 256, 64);  // a prompt of 2,048 tokens
+    bench.experts(large, 512, 10, 1);    // 397B, one sequence
   }
 }
 

@@ -73,8 +73,13 @@ void expect_equals_reference(const Shape& shape,
 
 TEST(CudaExpertMlp, EqualsReference) {
   SHOAL_SKIP_WITHOUT_GPU();
-  const std::vector<std::vector<int32_t>> groupings = {
-      {0, 0, 0, 0}, {1, 0, 0, 0}, {0, 1, 1, 1}, {2, 0, 1, 5}, {0, 0, 0, 37}, {13, 4, 0, 12}};
+  const std::vector<std::vector<int32_t>> groupings = {{0, 0, 0, 0},
+                                                       {1, 0, 0, 0},
+                                                       {0, 1, 1, 1},
+                                                       {2, 0, 1, 5},
+                                                       {0, 0, 0, 37},
+                                                       {13, 4, 0, 12},
+                                                       {3, 3, 2, 4}};
   for (const Shape& shape : kShapes) {
     std::mt19937 random(29);
     const HostAndDevice experts(shape, 4, random);
