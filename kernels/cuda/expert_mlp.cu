@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kFewSlots = 16;
 constexpr int kGateUpThreads = kInnerColumns * kLanes;
-constexpr int kTokens = 4;
+constexpr int kTokens = 2;
 // Mean rows an expert from which tiles win.
 constexpr int64_t kTileRowsFrom = 3;
 
@@ -50,7 +50,7 @@ __global__ void __launch_bounds__(kGateUpThreads)
     gate_up_kernel(const __grid_constant__ GateUpSlots<kSlots> slots,
                    const __grid_constant__ RowInput input,
                    const __grid_constant__ GateUpShape shape) {
-  __shared__ RowStages<Codec, kInnerColumns, 2> stages;
+  __shared__ ProductStages<Codec, Rows, kTokens, kInnerColumns, 2> stages;
   gate_and_up(slots.slot[blockIdx.z],
               shape,
               [&](const uint8_t* row, int64_t first, int num_tokens, float(&lanes)[kTokens]) {

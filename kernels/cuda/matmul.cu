@@ -13,12 +13,6 @@ namespace {
 // Grid.y has 65,535 places at most; a thread block takes further tokens in turn.
 constexpr int64_t kMaxTokenPieces = 1024;
 
-// Tokens from which tiles win (docs/measurements/gpu_kernels.md).
-#ifndef SHOAL_TILES_FROM
-#define SHOAL_TILES_FROM 2
-#endif
-constexpr int64_t kTilesFrom = SHOAL_TILES_FROM;
-
 struct Product {
   ProductSlots<1> slots;
   ProductShape shape;
@@ -51,7 +45,9 @@ struct Product {
 
   template <class Codec, class Rows>
   void multiply_blocks(const RowInput& input) const {
-    if (num_tokens < kTilesFrom) return launch_blocks<Codec, Rows, 1>(input);
+    // Measured: tiles win from three tokens on (docs/measurements/gpu_kernels.md).
+    if (num_tokens == 1) return launch_blocks<Codec, Rows, 1>(input);
+    if (num_tokens == 2) return launch_blocks<Codec, Rows, 2>(input);
     if (num_tokens <= 8) return launch_tiles<Codec, Rows, 1>(input);
     if (num_tokens <= 16) return launch_tiles<Codec, Rows, 2>(input);
     if (num_tokens <= 32) return launch_tiles<Codec, Rows, 4>(input);

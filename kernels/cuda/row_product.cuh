@@ -21,15 +21,12 @@ inline RowInput row_input(const ActivationRows& rows) {
 }
 
 struct Int8Rows {
+  static constexpr int kWords = 2;  // 16-byte words of a 32-block
   // Integer sums of the block's halves of 16 columns.
-  __device__ static void dot(const RowInput& input,
-                             int64_t block,
-                             const int (&q)[8],
-                             int (&sum)[2]) {
-    const int4* x = static_cast<const int4*>(input.values) + 2 * block;
+  __device__ static void dot(const int4* x, const int (&q)[8], int (&sum)[2]) {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const int4 four = __ldg(x + half);
+      const int4 four = x[half];
       int total = __dp4a(q[4 * half], four.x, 0);
       total = __dp4a(q[4 * half + 1], four.y, total);
       total = __dp4a(q[4 * half + 2], four.z, total);
@@ -39,17 +36,14 @@ struct Int8Rows {
 };
 
 struct Int16Rows {
-  __device__ static void dot(const RowInput& input,
-                             int64_t block,
-                             const int (&q)[8],
-                             int (&sum)[2]) {
-    const int4* x = static_cast<const int4*>(input.values) + 4 * block;
+  static constexpr int kWords = 4;
+  __device__ static void dot(const int4* x, const int (&q)[8], int (&sum)[2]) {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       int total = 0;
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        const int4 eight = __ldg(x + 2 * half + i);
+        const int4 eight = x[2 * half + i];
         const int first = q[4 * half + 2 * i];
         const int second = q[4 * half + 2 * i + 1];
         total = __dp2a_lo(eight.x, first, total);
@@ -97,8 +91,39 @@ struct RowStages {
   }
 };
 
+// The activations of the same chunks, shared by the thread block. A block lies an odd number of
+// words from the next, so that eight lanes read eight different banks.
+template <class Rows, int kTokens, int k256s>
+struct InputStages {
+  static constexpr int kChunkBlocks = 8 * k256s;
+  int4 words[2][kTokens][kChunkBlocks][Rows::kWords + 1];
+
+  __device__ void begin_copy(const RowInput& input,
+                             int64_t first_token,
+                             int num_tokens,
+                             int index) {
+    const int first = index * kChunkBlocks;
+    for (int i = threadIdx.x; i < kTokens * kChunkBlocks * Rows::kWords; i += blockDim.x) {
+      const int word = i % Rows::kWords;
+      const int block = i / Rows::kWords % kChunkBlocks;
+      const int token = i / (Rows::kWords * kChunkBlocks);
+      if (first + block >= input.num_blocks || token >= num_tokens) continue;
+      const int64_t from = (first_token + token) * input.num_blocks + first + block;
+      copy_16_async(&words[index % 2][token][block][word],
+                    static_cast<const int4*>(input.values) + from * Rows::kWords + word);
+    }
+  }
+};
+
+template <class Codec, class Rows, int kTokens, int kRows, int k256s>
+struct ProductStages {
+  static constexpr int kChunkBlocks = 8 * k256s;
+  RowStages<Codec, kRows, k256s> weights;
+  InputStages<Rows, kTokens, k256s> input;
+};
+
 // One lane's share of `row` times kTokens activation rows from `first_token` on; tokens from
-// `num_tokens` on are left out. Whole warps call it together.
+// `num_tokens` on are left out. The whole thread block calls it together.
 template <class Codec, class Rows, int kTokens, class Stages>
 __device__ inline void accumulate_lane(const uint8_t* row,
                                        const RowInput& input,
@@ -109,14 +134,19 @@ __device__ inline void accumulate_lane(const uint8_t* row,
   const int own = threadIdx.x / kLanes;
   const int row_bytes = input.num_blocks * Codec::kBytes256 / 8;
   const int num_chunks = (input.num_blocks + Stages::kChunkBlocks - 1) / Stages::kChunkBlocks;
-  stages.begin_copy(own, row, row_bytes, 0);
-  asm volatile("cp.async.commit_group;" ::: "memory");
-  for (int index = 0; index < num_chunks; ++index) {
-    if (index + 1 < num_chunks) stages.begin_copy(own, row, row_bytes, index + 1);
+  const auto begin_copy = [&](int index) {
+    if (index < num_chunks) {
+      stages.weights.begin_copy(own, row, row_bytes, index);
+      stages.input.begin_copy(input, first_token, num_tokens, index);
+    }
     asm volatile("cp.async.commit_group;" ::: "memory");
+  };
+  begin_copy(0);
+  for (int index = 0; index < num_chunks; ++index) {
+    begin_copy(index + 1);
     asm volatile("cp.async.wait_group 1;" ::: "memory");
-    __syncwarp();  // all threads' copies of this chunk have landed before the row's eight read it
-    const uint8_t* chunk = stages.chunk(own, row, index);
+    __syncthreads();  // everybody's copies of this chunk have landed before anybody reads them
+    const uint8_t* chunk = stages.weights.chunk(own, row, index);
     const int first = index * Stages::kChunkBlocks;
     const int end = min(input.num_blocks - first, Stages::kChunkBlocks);
 #pragma unroll 2
@@ -128,7 +158,7 @@ __device__ inline void accumulate_lane(const uint8_t* row,
         if (t >= num_tokens) continue;
         const int64_t block = (first_token + t) * input.num_blocks + first + j;
         int sum[2];
-        Rows::dot(input, block, w.q, sum);
+        Rows::dot(stages.input.words[index % 2][t][j], w.q, sum);
         const float x_scale = __ldg(input.scales + block);
         if constexpr (Codec::kGroup == 32) {
           lanes[t] =
@@ -141,7 +171,7 @@ __device__ inline void accumulate_lane(const uint8_t* row,
           lanes[t] = __fmaf_rn(-w.min, __ldg(input.sums + block), lanes[t]);
       }
     }
-    __syncwarp();  // the chunk has been read before a later copy overwrites its buffer
+    __syncthreads();  // the chunk has been read before a later copy overwrites its buffers
   }
 }
 
@@ -202,7 +232,7 @@ __global__ void __launch_bounds__(kProductThreads)
     product_kernel(const __grid_constant__ ProductSlots<kSlots> slots,
                    const __grid_constant__ RowInput input,
                    const __grid_constant__ ProductShape shape) {
-  __shared__ RowStages<Codec, kRowsPerThreadBlock, 4> stages;
+  __shared__ ProductStages<Codec, Rows, kTokens, kRowsPerThreadBlock, 4> stages;
   const ProductSlot& slot = slots.slot[blockIdx.z];
   const int out = blockIdx.x * kRowsPerThreadBlock + threadIdx.x / kLanes;
   // Whole warps take part in the tree, so threads past the end repeat the last row.

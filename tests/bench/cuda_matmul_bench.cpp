@@ -47,7 +47,7 @@ class Bench {
   void matmul(DType dtype, int64_t rows, int64_t cols, ActivationFormat format) {
     const auto bytes = static_cast<size_t>(rows * row_bytes(dtype, cols));
     const size_t num_copies = std::max<size_t>(1, kWalkedBytes / bytes);
-    for (const int64_t tokens : {1, 2, 8, 64, 2048}) {
+    for (const int64_t tokens : {1, 2, 3, 8, 64, 2048}) {
       const std::string name =
           fmt::format("matmul {} {} x {} {}", dtype_name(dtype), rows, cols, format_name(format));
       time(name, tokens, bytes, [&](int call) {
