@@ -15,8 +15,8 @@ namespace shoal {
 
 }  // namespace shoal
 
-#define SHOAL_ASSERT(condition, ...)                                                         \
-  do {                                                                                       \
-    if (!(condition)) [[unlikely]]                                                           \
-      ::shoal::assert_failed(#condition, ::fmt::format(__VA_ARGS__), __FILE__, __LINE__);    \
+#define SHOAL_ASSERT(condition, ...)                                                      \
+  do {                                                                                    \
+    if (!(condition)) [[unlikely]]                                                        \
+      ::shoal::assert_failed(#condition, ::fmt::format(__VA_ARGS__), __FILE__, __LINE__); \
   } while (false)

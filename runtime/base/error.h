@@ -12,12 +12,12 @@ namespace shoal {
 enum class ExitCode : int {
   kDone = 0,
   kUnexpected = 1,
-  kUsage = 2,        // a flag, a config file, a port in use
-  kBadModel = 3,     // the model file
-  kStartup = 4,      // the cluster did not come up
-  kDoesNotFit = 5,   // memory
-  kRequest = 6,      // a request was refused or failed
-  kRankLost = 7,     // a rank failed and could not be replaced
+  kUsage = 2,       // a flag, a config file, a port in use
+  kBadModel = 3,    // the model file
+  kStartup = 4,     // the cluster did not come up
+  kDoesNotFit = 5,  // memory
+  kRequest = 6,     // a request was refused or failed
+  kRankLost = 7,    // a rank failed and could not be replaced
 };
 
 class Error : public std::runtime_error {

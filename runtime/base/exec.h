@@ -15,8 +15,8 @@ struct Stream {
 
 struct Exec {
   Stream stream;
-  ThreadPool* pool = nullptr;        // CPU backends; never null there
-  std::span<std::byte> workspace;    // 64-byte aligned; a kernel may use all of it during its call
+  ThreadPool* pool = nullptr;      // CPU backends; never null there
+  std::span<std::byte> workspace;  // 64-byte aligned; a kernel may use all of it during its call
   Deadline deadline = Deadline::never();
 };
 

@@ -20,11 +20,11 @@ struct StopRules {
 };
 
 struct GenerationRequest {
-  std::string request_id;            // empty: the coordinator makes one
-  std::string model;                 // any name is accepted while one model is served
+  std::string request_id;  // empty: the coordinator makes one
+  std::string model;       // any name is accepted while one model is served
   std::vector<int32_t> prompt_ids;
   plan::SamplingParams sampling;
-  int64_t max_tokens = 0;            // 0: up to the context
+  int64_t max_tokens = 0;  // 0: up to the context
   StopRules stop;
   plan::Score score = plan::Score::kNone;  // kChunk, kFullLogits: score the prompt, see score_start
   int64_t score_start = 0;
@@ -32,9 +32,15 @@ struct GenerationRequest {
 };
 
 enum class FinishReason : uint8_t {
-  kStopToken, kStopSequence, kMaxTokens, kContextFull, kCancelled, kTimeLimit
+  kStopToken,
+  kStopSequence,
+  kMaxTokens,
+  kContextFull,
+  kCancelled,
+  kTimeLimit
 };
-const char* finish_reason_name(FinishReason reason);  // "stop", "length", "cancelled", ... as OpenAI
+const char* finish_reason_name(
+    FinishReason reason);  // "stop", "length", "cancelled", ... as OpenAI
 
 struct Usage {
   int64_t prompt_tokens = 0, completion_tokens = 0;
@@ -48,13 +54,13 @@ struct Timings {
 struct Accepted {
   std::string request_id;
   int64_t prompt_tokens = 0;
-  int queue_position = 0;            // 0: runs at once
+  int queue_position = 0;  // 0: runs at once
   uint64_t seed = 0;
 };
 
 struct Delta {
-  std::string text;                  // whole UTF-8 characters
-  std::vector<int32_t> token_ids;    // includes the stop token that ended the text
+  std::string text;                // whole UTF-8 characters
+  std::vector<int32_t> token_ids;  // includes the stop token that ended the text
   std::vector<float> logprobs;
 };
 
@@ -67,18 +73,26 @@ struct Finished {
 
 // Why a request was refused or failed. Mapped once to a gRPC status and to an HTTP code.
 enum class FailureCode : uint8_t {
-  kInvalidArgument, kNotFound, kAlreadyExists, kResourceExhausted, kUnavailable, kUnimplemented,
-  kDeadlineExceeded, kCancelled, kInternal, kDataLoss
+  kInvalidArgument,
+  kNotFound,
+  kAlreadyExists,
+  kResourceExhausted,
+  kUnavailable,
+  kUnimplemented,
+  kDeadlineExceeded,
+  kCancelled,
+  kInternal,
+  kDataLoss
 };
 
 struct FieldViolation {
-  std::string field, description;    // "sampling.temperature", "-1 is outside 0..100"
+  std::string field, description;  // "sampling.temperature", "-1 is outside 0..100"
 };
 
 struct Failure {
   FailureCode code = FailureCode::kInternal;
-  std::string message;               // one line, no paths, no host names
-  std::string reason;                // ErrorInfo: CONTEXT_LENGTH_EXCEEDED, MODEL_LOADING, RANK_LOST...
+  std::string message;  // one line, no paths, no host names
+  std::string reason;   // ErrorInfo: CONTEXT_LENGTH_EXCEEDED, MODEL_LOADING, RANK_LOST...
   std::map<std::string, std::string> metadata;
   std::vector<FieldViolation> violations;
   std::chrono::milliseconds retry_after{0};  // > 0: RetryInfo

@@ -47,8 +47,7 @@ void Journal::step(plan::StepId step, plan::Epoch epoch, std::span<const Journal
   if (file_ < 0 || tokens.empty()) return;
   std::string line = fmt::format("step {} epoch {} |", step, epoch);
   for (const JournalToken& token : tokens)
-    fmt::format_to(
-        std::back_inserter(line), " {}:{}={}", token.sequence, token.index, token.token);
+    fmt::format_to(std::back_inserter(line), " {}:{}={}", token.sequence, token.index, token.token);
   append(line + "\n");
 }
 

@@ -14,15 +14,15 @@
 namespace shoal::coordinator {
 
 struct ServedModel {
-  std::string path;   // first shard
-  std::string name;   // --alias, else general.name, else the file's stem
+  std::string path;  // first shard
+  std::string name;  // --alias, else general.name, else the file's stem
   loader::TensorDirectory directory;
   loader::ModelConfig config;
   loader::Vocab vocab;
   std::unique_ptr<text::Tokenizer> tokenizer;
   std::unique_ptr<text::ChatTemplate> chat_template;  // null where the file has none
 
-  std::vector<int32_t> stop_ids;    // eos and <|endoftext|>
+  std::vector<int32_t> stop_ids;  // eos and <|endoftext|>
 };
 
 // From headers alone: launch opens the files. `alias` empty: the file names the model. Throws
