@@ -4,8 +4,13 @@
 #include <cstring>
 #include <map>
 
+#include "runtime/base/error.h"
+
 namespace shoal::engine {
 namespace {
+
+// How long a rank that ends waits for messages that healthy peers have sent already.
+constexpr std::chrono::milliseconds kLastMessages{200};
 
 // Indices into step.sequences() by the rank that owns them on another stage.
 std::map<int, std::vector<size_t>> by_owner(const LocalStep& step,
@@ -32,9 +37,24 @@ std::vector<size_t> sampling_only(const LocalStep& step, const std::vector<size_
 
 }  // namespace
 
+StageLinks::~StageLinks() {
+  const Deadline deadline = Deadline::after(kLastMessages);
+  const auto abandon = [&deadline](transport::Request& request, auto& memory) {
+    try {
+      while (!request.test())
+        if (deadline.passed()) throw PeerLost(request.peer(), "a last message is missing");
+    } catch (const Error&) {
+      (void)new auto(std::move(memory));
+    }
+  };
+  for (Message& message : sending_) abandon(message.request, message.bytes);
+  for (Message& message : receiving_) abandon(message.request, message.bytes);
+  for (Expected& expected : expected_) abandon(expected.request, expected.tokens);
+}
+
 void StageLinks::send(int to, transport::Tag tag, std::vector<std::byte> bytes) {
   while (!sending_.empty() && sending_.front().request.test()) sending_.pop_front();
-  Sending& sending = sending_.emplace_back();
+  Message& sending = sending_.emplace_back();
   sending.bytes = std::move(bytes);
   sending.request = comm_.isend(to, tag, sending.bytes);
 }
@@ -42,17 +62,16 @@ void StageLinks::send(int to, transport::Tag tag, std::vector<std::byte> bytes) 
 void StageLinks::receive_hidden(const LocalStep& step, TensorView hidden, Deadline deadline) {
   const auto sources = by_owner(step, grid_, stage_ - 1);
   const auto row_bytes = static_cast<size_t>(hidden.cols()) * sizeof(float);
-  std::vector<std::vector<std::byte>> buffers;
-  std::vector<transport::Request> requests;
-  buffers.reserve(sources.size());
+  receiving_.clear();
   for (const auto& [rank, sequences] : sources) {
-    buffers.emplace_back(static_cast<size_t>(rows_of(step, sequences)) * row_bytes);
-    requests.push_back(comm_.irecv(rank, transport::Tag::kHidden, buffers.back()));
+    Message& message = receiving_.emplace_back();
+    message.bytes.resize(static_cast<size_t>(rows_of(step, sequences)) * row_bytes);
+    message.request = comm_.irecv(rank, transport::Tag::kHidden, message.bytes);
   }
-  transport::wait_all(requests, deadline);
-  auto buffer = buffers.begin();
+  for (Message& message : receiving_) transport::wait_all(std::span(&message.request, 1), deadline);
+  auto message = receiving_.begin();
   for (const auto& [rank, sequences] : sources) {
-    const std::byte* from = (buffer++)->data();
+    const std::byte* from = (message++)->bytes.data();
     for (const size_t i : sequences) {
       const LocalSequence& sequence = step.sequences()[i];
       const size_t bytes = static_cast<size_t>(sequence.num_rows) * row_bytes;

@@ -14,6 +14,11 @@ class StageLinks {
  public:
   StageLinks(transport::HostComm& comm, const sharding::RankGrid& grid)
       : comm_(comm), grid_(grid), stage_(grid.place(comm.rank()).stage) {}
+  // Messages may still be under way (the last tokens of a run, or a peer that is gone): what does
+  // not end within a moment is abandoned, and its memory with it, since MPI may yet write there.
+  ~StageLinks();
+  StageLinks(const StageLinks&) = delete;
+  StageLinks& operator=(const StageLinks&) = delete;
 
   bool first_stage() const { return stage_ == 0; }
   bool last_stage() const { return stage_ == grid_.num_stages() - 1; }
@@ -32,7 +37,7 @@ class StageLinks {
   void fill_previous_samples(LocalStep& step, SequenceTable& table, Deadline deadline);
 
  private:
-  struct Sending {
+  struct Message {
     transport::Request request;
     std::vector<std::byte> bytes;
   };
@@ -49,7 +54,8 @@ class StageLinks {
   transport::HostComm& comm_;
   const sharding::RankGrid& grid_;
   int stage_;
-  std::deque<Sending> sending_;
+  std::deque<Message> sending_;
+  std::vector<Message> receiving_;  // hidden rows of the step at hand
   std::deque<Expected> expected_;
 };
 
