@@ -162,6 +162,11 @@ void Coordinator::Core::leave_all(const std::string& reason) {
 }
 
 void Coordinator::Core::lost(const LostRank& rank) {
+  {
+    // The first loss decided; the ranks that it sent away close their links too.
+    const std::lock_guard lock(queue_mutex);
+    if (phase == Phase::kFailed || phase == Phase::kStopped) return;
+  }
   log::warn("epoch {}: {}", membership.epoch(), rank.why);
   leave_all(fmt::format("rank {} of epoch {} is lost", rank.rank, membership.epoch()));
   bool serving = false, draining = false;
