@@ -17,6 +17,9 @@ using namespace std::chrono_literals;
 
 constexpr auto kSearchEvery = 20ms;
 constexpr auto kGoneTime = 300ms;
+// mpirun starts a host's ranks within milliseconds of each other: one that is not seen this long
+// after the first died before anybody looked.
+constexpr auto kStartSpread = 1s;
 
 std::string read_proc(pid_t pid, const char* name) {
   std::ifstream file(fmt::format("/proc/{}/{}", pid, name));
@@ -48,6 +51,14 @@ void RankProcesses::find(pid_t mpirun) {
   next_search_ = Clock::now() + kSearchEvery;
   for (const pid_t pid : children_of(mpirun))
     if (const auto rank = rank_of(pid)) pids_.emplace(*rank, pid);
+  if (!pids_.empty() && !first_found_) first_found_ = Clock::now();
+}
+
+std::optional<int> RankProcesses::never_seen() const {
+  if (!first_found_ || Clock::now() - *first_found_ < kStartSpread) return std::nullopt;
+  for (int rank = 0; rank < world_size_; ++rank)
+    if (pids_.count(rank) == 0) return rank;
+  return std::nullopt;
 }
 
 std::optional<int> RankProcesses::look(pid_t mpirun) {
@@ -58,7 +69,7 @@ std::optional<int> RankProcesses::look(pid_t mpirun) {
     if (Clock::now() - *gone_since_ >= kGoneTime) return rank;
     return std::nullopt;
   }
-  return std::nullopt;
+  return never_seen();
 }
 
 }  // namespace shoal::launch

@@ -21,10 +21,12 @@ class RankProcesses {
   using Clock = std::chrono::steady_clock;
 
   void find(pid_t mpirun);
+  std::optional<int> never_seen() const;
 
   int world_size_;
   std::map<int, pid_t> pids_;  // by rank
   Clock::time_point next_search_{};
+  std::optional<Clock::time_point> first_found_;
   std::optional<Clock::time_point> gone_since_;
 };
 
