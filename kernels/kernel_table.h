@@ -6,9 +6,12 @@
 #include "kernels/ops/delta_net.h"
 #include "kernels/ops/elementwise.h"
 #include "kernels/ops/expert_mlp.h"
+#include "kernels/ops/fused.h"
 #include "kernels/ops/matmul.h"
 #include "kernels/ops/norm.h"
 #include "kernels/ops/router.h"
+#include "kernels/ops/row_groups.h"
+#include "kernels/ops/token_rows.h"
 #include "runtime/base/backend.h"
 #include "runtime/base/exec.h"
 
@@ -18,7 +21,7 @@ template <class Params>
 using Kernel = void (*)(const Params&, const Exec&);
 
 struct KernelTable {
-  const char* name;  // "reference", "avx2"
+  const char* name;  // "reference", "avx2", "cuda"
   Kernel<QuantizeRowsParams> quantize_rows;
   Kernel<MatmulParams> matmul;
   Kernel<ExpertMlpParams> expert_mlp;
@@ -33,6 +36,18 @@ struct KernelTable {
   Kernel<SiluMulParams> silu_mul;
   Kernel<SigmoidMulParams> sigmoid_mul;
   Kernel<AddScaledParams> add_scaled;
+  // Sequences of the ops above that a backend may run in one launch.
+  Kernel<NormInputsParams> norm_inputs;
+  Kernel<ProjectParams> project;
+  Kernel<DeltaMixParams> delta_mix;
+  Kernel<AttentionMixParams> attention_mix;
+  Kernel<SiluInputsParams> silu_inputs;
+  // Routing and tokens that only the device knows.
+  Kernel<GroupRowsParams> group_rows;
+  Kernel<CombineRowsParams> combine_rows;
+  Kernel<FillTokensParams> fill_tokens;
+  Kernel<GatherRowsParams> gather_rows;
+  Kernel<ArgmaxRowsParams> argmax_rows;
 };
 
 // kCpu picks the widest instruction set that this machine runs (SHOAL_FORCE_ISA narrows it).

@@ -1,6 +1,7 @@
 set(SHOAL_MATMUL_SOURCES
   select_kernels.cpp
   ops/expert_mlp.cpp
+  ops/input_rows.cpp
   ops/matmul.cpp
   quant/codebook_blocks.cpp
   quant/codebook_iq1.cpp
@@ -13,11 +14,15 @@ set(SHOAL_MATMUL_SOURCES
   quant/iq4_blocks.cpp
   quant/k_blocks.cpp
   quant/simple_blocks.cpp
+  quant/split_blocks.cpp
+  quant/ternary_blocks.cpp
   reference/embed_rows.cpp
   reference/expert_mlp.cpp
   reference/matmul.cpp
   reference/quantize_rows.cpp
   reference/row_dot.cpp
+  reference/row_groups.cpp
+  reference/token_rows.cpp
   cpu/dot_rows_avx2.cpp
   cpu/dot_rows_avx512.cpp
   cpu/embed_rows.cpp

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "kernels/ops/matmul.h"
+#include "kernels/ops/row_groups.h"
 
 namespace shoal::kernels {
 
@@ -21,6 +22,10 @@ struct ExpertMlpParams {
   std::span<const int32_t> tokens_per_expert;  // same length; sums to input.rows
   ActivationRows input;                        // [n, hidden]
   TensorView output;                           // [n, hidden] f32
+  // Instead of tokens_per_expert, where the routing is known to the device only: input has a row a
+  // token, output a row a slot, and the workspace is for num_pairs rows. CUDA wants the experts of
+  // a matrix one after another in memory: experts[1].gate begins where experts[0].gate ends.
+  const RowGroups* groups = nullptr;
   // Scratch comes from Exec::workspace: at least expert_mlp_workspace(n, intermediate) bytes.
 };
 

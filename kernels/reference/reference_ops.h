@@ -20,4 +20,10 @@ void silu_mul(const SiluMulParams& params, const Exec& exec);
 void sigmoid_mul(const SigmoidMulParams& params, const Exec& exec);
 void add_scaled(const AddScaledParams& params, const Exec& exec);
 
+void group_rows(const GroupRowsParams& params, const Exec& exec);
+void combine_rows(const CombineRowsParams& params, const Exec& exec);
+void fill_tokens(const FillTokensParams& params, const Exec& exec);
+void gather_rows(const GatherRowsParams& params, const Exec& exec);
+void argmax_rows(const ArgmaxRowsParams& params, const Exec& exec);
+
 }  // namespace shoal::kernels::reference
