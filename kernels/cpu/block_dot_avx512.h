@@ -18,7 +18,7 @@ struct CodecIq3XxsVbmi {
   static void unpack(const std::byte* at, Superblock& out) {
     const __m256i words = load_32(at + 66);
     alignas(32) uint32_t minus[8];
-    _mm256_store_si256(reinterpret_cast<__m256i*>(minus), CodecIq3Xxs::sign_masks(words));
+    _mm256_store_si256(reinterpret_cast<__m256i*>(minus), sign_bytes(words));
     magnitudes(_mm512_loadu_si512(at + 2), out.q);
     for (int b = 0; b < 8; ++b)
       out.q[b] = _mm256_mask_sub_epi8(out.q[b], minus[b], _mm256_setzero_si256(), out.q[b]);

@@ -5,9 +5,11 @@
 //   kUnsigned      quants are 0..127, so they can be the unsigned side of a byte product
 //   bytes()        of a superblock (for types with blocks of 32: of eight blocks)
 //   block_bytes()  of one 32-block where a row may end inside a superblock, else 0
+// More codecs: codecs_plain_avx2.h, codecs_low_k_avx2.h, codecs_grid_avx2.h.
 #pragma once
 #include <array>
 
+#include "kernels/cpu/sign_bits_avx2.h"
 #include "kernels/cpu/superblock_avx2.h"
 #include "kernels/quant/block_unpack.h"
 #include "kernels/quant/codebooks.h"
@@ -191,48 +193,11 @@ struct CodecIq3Xxs {
 
   static void unpack(const std::byte* at, Superblock& out) {
     const __m256i words = load_32(at + 66);
-    const __m256i masks = sign_masks(words);
-    // Bit i of a word's byte k decides column 8 k + i of its block.
-    const __m256i byte_of_column = _mm256_setr_epi8(0,
-                                                    0,
-                                                    0,
-                                                    0,
-                                                    0,
-                                                    0,
-                                                    0,
-                                                    0,
-                                                    1,
-                                                    1,
-                                                    1,
-                                                    1,
-                                                    1,
-                                                    1,
-                                                    1,
-                                                    1,
-                                                    2,
-                                                    2,
-                                                    2,
-                                                    2,
-                                                    2,
-                                                    2,
-                                                    2,
-                                                    2,
-                                                    3,
-                                                    3,
-                                                    3,
-                                                    3,
-                                                    3,
-                                                    3,
-                                                    3,
-                                                    3);
-    const __m256i bit_of_column = _mm256_set1_epi64x(static_cast<int64_t>(0x8040201008040201u));
+    const __m256i signs = sign_bytes(words);
     for (int b = 0; b < 8; ++b) {
-      const __m256i mask = _mm256_permutevar8x32_epi32(masks, _mm256_set1_epi32(b));
-      const __m256i bits =
-          _mm256_and_si256(_mm256_shuffle_epi8(mask, byte_of_column), bit_of_column);
-      const __m256i minus = _mm256_cmpeq_epi8(bits, bit_of_column);
+      const __m256i bits = _mm256_permutevar8x32_epi32(signs, _mm256_set1_epi32(b));
       const __m256i q = magnitudes(load_bytes<uint64_t>(at + 2 + 8 * b));
-      out.q[b] = _mm256_sub_epi8(_mm256_xor_si256(q, minus), minus);
+      out.q[b] = negate_where(expand_bits(bits), q);
     }
     out.scale[0] = scales(at, words);
   }
@@ -244,26 +209,7 @@ struct CodecIq3Xxs {
     return _mm256_mul_ps(_mm256_mul_ps(d, _mm256_add_ps(half, scale)), half);
   }
 
-  // Four 7-bit indices a word to four bytes, whose top bits make the number of ones even.
-  static __m256i sign_masks(__m256i words) {
-    const auto seven = [&](int k) {
-      return _mm256_and_si256(_mm256_slli_epi32(words, k), _mm256_set1_epi32(0x7f << 8 * k));
-    };
-    const __m256i bits =
-        _mm256_or_si256(_mm256_or_si256(seven(0), seven(1)), _mm256_or_si256(seven(2), seven(3)));
-    const __m256i low_nibbles = _mm256_set1_epi8(15);
-    const __m256i folded =
-        _mm256_and_si256(_mm256_xor_si256(bits, _mm256_srli_epi16(bits, 4)), low_nibbles);
-    const __m256i odd = _mm256_broadcastsi128_si256(
-        _mm_loadu_si128(reinterpret_cast<const __m128i*>(kOddNibbles.data())));
-    return _mm256_or_si256(bits, _mm256_shuffle_epi8(odd, folded));
-  }
-
  private:
-  // Top bit for nibbles with an odd number of ones.
-  static constexpr std::array<uint8_t, 16> kOddNibbles = {
-      0, 128, 128, 0, 128, 0, 0, 128, 128, 0, 0, 128, 0, 128, 128, 0};
-
   static __m256i magnitudes(uint64_t indices) {
     const auto entry = [&](int i) {
       return static_cast<int32_t>(kIq3XxsGrid[indices >> 8 * i & 255]);
@@ -273,11 +219,12 @@ struct CodecIq3Xxs {
   }
 };
 
-// Any type by its scalar unpack function: for types that no file of note is full of.
-template <bool kTwoScales, int kMinimumGroup>
-struct ScalarCodec {
-  static constexpr bool kSplit = kTwoScales, kUnsigned = false;
-  static constexpr int kMinGroup = kMinimumGroup;
+// Types with a scale per 32 and no minimum by their scalar unpack function: for those that no file
+// of note is full of.
+class ScalarCodec {
+ public:
+  static constexpr bool kSplit = false, kUnsigned = false;
+  static constexpr int kMinGroup = 0;
 
   explicit ScalarCodec(DType dtype)
       : unpack_row_(unpack_function(dtype)),
@@ -289,26 +236,14 @@ struct ScalarCodec {
 
   void unpack(const std::byte* at, Superblock& out) const {
     alignas(32) int8_t q[kSuperblockCols];
-    alignas(32) float scale[16];
-    alignas(32) float min[16];
-    unpack_row_(at, kSuperblockCols, {q, scale, min});
+    alignas(32) float scale[8];
+    unpack_row_(at, kSuperblockCols, {q, scale, nullptr});
     for (int b = 0; b < 8; ++b)
       out.q[b] = _mm256_load_si256(reinterpret_cast<const __m256i*>(q + 32 * b));
-    load_groups<kSplit ? 16 : 32>(scale, out.scale);
-    if constexpr (kMinGroup != 0) load_groups<kMinGroup>(min, out.min);
+    out.scale[0] = _mm256_load_ps(scale);
   }
 
  private:
-  template <int kGroup>
-  static void load_groups(const float* groups, __m256 out[2]) {
-    out[0] = _mm256_load_ps(groups);
-    if constexpr (kGroup == 16) {
-      const __m256i even = _mm256_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14);
-      out[0] = _mm256_i32gather_ps(groups, even, 4);
-      out[1] = _mm256_i32gather_ps(groups + 1, even, 4);
-    }
-  }
-
   UnpackRow unpack_row_;
   int bytes_, block_bytes_;
 };

@@ -25,10 +25,26 @@ void multiply_rows(const RowProduct& product, const Ways& ways) {
   (tiles ? ways.tiles : ways.dots)(product);
 }
 
+void scale_outputs(const RowProduct& product) {
+  const float scale = product.weight->scale;
+  if (scale == 1) return;
+  for (int64_t n = 0; n < product.input.rows; ++n) {
+    float* const row = product.output + n * product.output_stride;
+    for (int64_t i = 0; i < product.end - product.begin; ++i) row[i] *= scale;
+  }
+}
+
 }  // namespace
 
-void multiply_rows_avx2(const RowProduct& product) { multiply_rows(product, kAvx2Ways); }
-void multiply_rows_avx512(const RowProduct& product) { multiply_rows(product, kAvx512Ways); }
+void multiply_rows_avx2(const RowProduct& product) {
+  multiply_rows(product, kAvx2Ways);
+  scale_outputs(product);
+}
+
+void multiply_rows_avx512(const RowProduct& product) {
+  multiply_rows(product, kAvx512Ways);
+  scale_outputs(product);
+}
 
 ActivationRows slice_rows(const ActivationRows& input, int64_t first, int64_t count) {
   ActivationRows out = input;

@@ -19,6 +19,9 @@ using MultiplyRows = void (*)(const RowProduct&);
 void multiply_rows_avx2(const RowProduct& product);
 void multiply_rows_avx512(const RowProduct& product);
 
+// False for the block types that every product decodes by scalar code, row by row: right, and slow.
+bool unpacks_with_vectors(DType dtype);
+
 // Weight rows that MultiplyRows likes to get at once; pieces should be multiples of it.
 inline constexpr int64_t kRowTile = 16;
 

@@ -29,6 +29,7 @@ void check_weight_address(const WeightView& weight) {
                "{} weights at {:#x}",
                dtype_name(weight.dtype),
                address);
+  SHOAL_ASSERT(weight.scale == 1, "{} weights with scale {}", dtype_name(weight.dtype), weight.scale);
 }
 
 void check_activation_address(const ActivationRows& input) {

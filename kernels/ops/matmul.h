@@ -12,9 +12,9 @@
 // x_sum[j] = x_scale[j] * float(sum of x over the block), rounded once.
 // q2_K, the one type with a minimum per 16, takes after each of its groups
 //     lane = fma(-(w_min[g] * x_scale[j]), float(sum over the group of x), lane)
-// The output is ((l0 + l1) + (l2 + l3)) + ((l4 + l5) + (l6 + l7)).
+// The output is ((l0 + l1) + (l2 + l3)) + ((l4 + l5) + (l6 + l7)), times WeightView::scale.
 // Float weights (F32, F16, BF16) take f32 activations: column k belongs to lane k mod 8,
-//     lane = fma(float(w[k]), x[k], lane), same final tree.
+//     lane = fma(float(w[k]), x[k], lane), same final tree, same scale.
 #pragma once
 #include <cstdint>
 

@@ -35,5 +35,9 @@ void unpack_iq4_nl(const std::byte* row, int64_t cols, const IntegerRow& out);
 void unpack_iq4_xs(const std::byte* row, int64_t cols, const IntegerRow& out);
 // fp4_blocks.cpp: 4-bit floats
 void unpack_mxfp4(const std::byte* row, int64_t cols, const IntegerRow& out);
+void unpack_nvfp4(const std::byte* row, int64_t cols, const IntegerRow& out);
+// ternary_blocks.cpp: -1, 0, 1 (and 2 in one of them)
+void unpack_tq1_0(const std::byte* row, int64_t cols, const IntegerRow& out);
+void unpack_tq2_0(const std::byte* row, int64_t cols, const IntegerRow& out);
 
 }  // namespace shoal::kernels

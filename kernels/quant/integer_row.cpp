@@ -35,6 +35,9 @@ constexpr std::array kEntries = {
     Entry{DType::kIQ4_NL, {32, 0}, unpack_iq4_nl},
     Entry{DType::kIQ4_XS, {32, 0}, unpack_iq4_xs},
     Entry{DType::kMXFP4, {32, 0}, unpack_mxfp4},
+    Entry{DType::kNVFP4, {16, 0}, unpack_nvfp4},
+    Entry{DType::kTQ1_0, {32, 0}, unpack_tq1_0},
+    Entry{DType::kTQ2_0, {32, 0}, unpack_tq2_0},
 };
 
 const Entry* find_entry(DType dtype) {

@@ -17,7 +17,8 @@ float add_lanes(const Lanes& l) {
 
 }  // namespace
 
-DecodedRow::DecodedRow(const WeightView& weight, int64_t row) : cols_(weight.cols) {
+DecodedRow::DecodedRow(const WeightView& weight, int64_t row)
+    : cols_(weight.cols), scale_of_weight_(weight.scale) {
   if (!is_quantized(weight.dtype)) {
     floats_.resize(cols_);
     decode_row(weight.dtype, weight.row(row), cols_, floats_.data());
@@ -35,11 +36,12 @@ DecodedRow::DecodedRow(const WeightView& weight, int64_t row) : cols_(weight.col
 float DecodedRow::dot(const ActivationRows& input, int64_t input_row) const {
   switch (input.format) {
     case ActivationFormat::kF32:
-      return float_dot(static_cast<const float*>(input.values) + input_row * cols_);
+      return scale_of_weight_ *
+             float_dot(static_cast<const float*>(input.values) + input_row * cols_);
     case ActivationFormat::kInt16:
-      return integer_dot<int16_t>(input, input_row);
+      return scale_of_weight_ * integer_dot<int16_t>(input, input_row);
     default:
-      return integer_dot<int8_t>(input, input_row);
+      return scale_of_weight_ * integer_dot<int8_t>(input, input_row);
   }
 }
 

@@ -20,6 +20,7 @@ class DecodedRow {
   float float_dot(const float* x) const;
 
   int64_t cols_;
+  float scale_of_weight_;
   int group_ = 0;
   int min_group_ = 0;
   std::vector<float> floats_;  // [cols]

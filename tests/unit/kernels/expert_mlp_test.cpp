@@ -33,6 +33,7 @@ class Experts {
     }
   }
   std::span<const ExpertWeights> weights() const { return weights_; }
+  std::vector<ExpertWeights>& writable_weights() { return weights_; }
 
  private:
   std::deque<WeightMatrix> matrices_;
@@ -66,6 +67,25 @@ const std::vector<Shape> kShapes = {
     {DType::kMXFP4, DType::kMXFP4, 256, 96},
     {DType::kQ8_0, DType::kQ6_K, 64, 256},
     {DType::kBF16, DType::kBF16, 64, 48},
+    // The types of other files, each once on both sides.
+    {DType::kIQ2_XXS, DType::kIQ2_XS, 256, 256},
+    {DType::kIQ2_XS, DType::kIQ2_S, 256, 256},
+    {DType::kIQ2_S, DType::kIQ3_S, 512, 256},
+    {DType::kIQ3_S, DType::kIQ4_NL, 256, 96},
+    {DType::kIQ4_NL, DType::kQ2_K, 96, 256},
+    {DType::kQ2_K, DType::kQ3_K, 256, 256},
+    {DType::kQ3_K, DType::kIQ2_XXS, 256, 256},
+    {DType::kIQ1_S, DType::kIQ1_M, 256, 256},
+    {DType::kIQ1_M, DType::kIQ1_S, 256, 256},
+    {DType::kQ4_0, DType::kQ4_1, 96, 64},
+    {DType::kQ4_1, DType::kQ5_0, 96, 64},
+    {DType::kQ5_0, DType::kQ5_1, 96, 64},
+    {DType::kQ5_1, DType::kQ4_0, 96, 64},
+    {DType::kNVFP4, DType::kNVFP4, 320, 192},
+    {DType::kTQ1_0, DType::kTQ2_0, 256, 256},
+    {DType::kTQ2_0, DType::kTQ1_0, 256, 256},
+    {DType::kF16, DType::kF16, 64, 48},
+    {DType::kF32, DType::kF32, 64, 48},
 };
 
 // The definition, step by step, out of the ops that it is made of.
@@ -116,6 +136,44 @@ TEST(ExpertMlp, Avx2EqualsReference) {
 TEST(ExpertMlp, Avx512EqualsReference) {
   SHOAL_SKIP_WITHOUT_AVX512();
   expect_equals_reference(cpu::expert_mlp_avx512);
+}
+
+// Each expert's own scales on gate and up before SwiGLU and on down after it.
+TEST(ExpertMlp, ScalesBelongToExperts) {
+  std::mt19937 random(41);
+  const Shape shape = {DType::kNVFP4, DType::kNVFP4, 256, 192};
+  Experts experts(shape, 2, random);
+  for (int e = 0; e < 2; ++e) {
+    ExpertWeights& weights = experts.writable_weights()[e];
+    weights.gate.scale = 0.25f + static_cast<float>(e);
+    weights.up.scale = 3.1f - static_cast<float>(e);
+    weights.down.scale = 0.01f * static_cast<float>(1 + e);
+  }
+  const Activations x(
+      random_floats(3 * shape.hidden, random), shape.hidden, ActivationFormat::kInt8);
+  std::vector<float> expected;
+  ThreadPool pool(1);
+  const Exec exec{.pool = &pool};
+  for (int n = 0; n < 3; ++n) {
+    ExpertWeights expert = experts.weights()[n == 0 ? 0 : 1];
+    const float scales[] = {expert.gate.scale, expert.up.scale, expert.down.scale};
+    expert.gate.scale = expert.up.scale = expert.down.scale = 1;
+    const Activations one(
+        {x.floats().begin() + n * shape.hidden, x.floats().begin() + (n + 1) * shape.hidden},
+        shape.hidden,
+        ActivationFormat::kInt8);
+    std::vector<float> gate(shape.intermediate), up(gate), output(shape.hidden);
+    reference::matmul({expert.gate, one.rows(), view_f32(gate.data(), 1, shape.intermediate)},
+                      exec);
+    reference::matmul({expert.up, one.rows(), view_f32(up.data(), 1, shape.intermediate)}, exec);
+    for (size_t i = 0; i < gate.size(); ++i)
+      gate[i] = silu(gate[i] * scales[0]) * (up[i] * scales[1]);
+    const Activations inner(gate, shape.intermediate, ActivationFormat::kInt16);
+    reference::matmul({expert.down, inner.rows(), view_f32(output.data(), 1, shape.hidden)}, exec);
+    for (const float value : output) expected.push_back(value * scales[2]);
+  }
+  for (const Kernel<ExpertMlpParams> kernel : {reference::expert_mlp, cpu::expert_mlp})
+    EXPECT_TRUE(same_bits(run(kernel, experts.weights(), {1, 2}, x.rows(), 1), expected));
 }
 
 TEST(ExpertMlp, NoRowsIsNoWork) {

@@ -22,10 +22,10 @@ namespace {
 
 const std::vector<DType> kFloatTypes = {DType::kF32, DType::kF16, DType::kBF16};
 const std::vector<DType> kBlockTypes = {
-    DType::kQ4_0,    DType::kQ4_1,  DType::kQ5_0,    DType::kQ5_1,   DType::kQ8_0,
-    DType::kQ2_K,    DType::kQ3_K,  DType::kQ4_K,    DType::kQ5_K,   DType::kQ6_K,
-    DType::kIQ1_S,   DType::kIQ1_M, DType::kIQ2_XXS, DType::kIQ2_XS, DType::kIQ2_S,
-    DType::kIQ3_XXS, DType::kIQ3_S, DType::kIQ4_NL,  DType::kIQ4_XS, DType::kMXFP4};
+    DType::kQ4_0,    DType::kQ4_1,   DType::kQ5_0,  DType::kQ5_1,    DType::kQ8_0,  DType::kQ2_K,
+    DType::kQ3_K,    DType::kQ4_K,   DType::kQ5_K,  DType::kQ6_K,    DType::kIQ1_S, DType::kIQ1_M,
+    DType::kIQ2_XXS, DType::kIQ2_XS, DType::kIQ2_S, DType::kIQ3_XXS, DType::kIQ3_S, DType::kIQ4_NL,
+    DType::kIQ4_XS,  DType::kMXFP4,  DType::kNVFP4, DType::kTQ1_0,   DType::kTQ2_0};
 
 // Minima per 16 columns have no place in tiles.
 std::vector<DType> tiled_types() {
@@ -99,7 +99,7 @@ TEST_P(Matmul, ReferenceIsTheDotOfDecodedValues) {
 void expect_equals_reference(DType dtype, Kernel<MatmulParams> matmul) {
   std::mt19937 random(11);
   ThreadPool one(1), two(2);
-  for (const int64_t cols : {32, 96, 256, 512, 544, 2048}) {
+  for (const int64_t cols : {32, 96, 256, 512, 544, 576, 2048}) {
     if (cols % dtype_traits(dtype).block_elements != 0) continue;
     for (const int64_t rows : {1, 7, 8, 131}) {
       const WeightMatrix weight(dtype, rows, cols, random);
@@ -187,6 +187,35 @@ TEST(Matmul, FloatRowsMayEndInsideTheLanes) {
     }
 }
 
+// One rounding behind the sum of the row arithmetic, whatever the way and the type.
+TEST(Matmul, OutputsAreMultipliedByTheWeightsScale) {
+  std::mt19937 random(29);
+  ThreadPool pool(2);
+  for (const DType dtype : {DType::kF32, DType::kNVFP4, DType::kQ2_K, DType::kQ8_0})
+    for (const int64_t tokens : {1, 3, 70}) {
+      const WeightMatrix weight(dtype, 37, 512, random);
+      WeightView scaled = weight.view();
+      scaled.scale = 0.7f;
+      const Activations x(random_floats(tokens * 512, random), 512, formats_of(dtype).back());
+      std::vector<float> expected = multiply(reference::matmul, weight.view(), x.rows(), pool);
+      for (float& value : expected) value *= 0.7f;
+      EXPECT_TRUE(same_bits(multiply(reference::matmul, scaled, x.rows(), pool), expected));
+      if (cpu::has_avx2()) {
+        EXPECT_TRUE(same_bits(multiply(cpu::matmul, scaled, x.rows(), pool), expected));
+      }
+      if (cpu::has_avx512()) {
+        EXPECT_TRUE(same_bits(multiply(cpu::matmul_avx512, scaled, x.rows(), pool), expected));
+      }
+    }
+}
+
+TEST(Matmul, OnlyOneBlockTypeIsDecodedByScalarCode) {
+  SHOAL_SKIP_WITHOUT_AVX2();
+  for (const DType dtype : kBlockTypes)
+    EXPECT_EQ(cpu::unpacks_with_vectors(dtype), dtype != DType::kTQ1_0) << dtype_name(dtype);
+  EXPECT_TRUE(cpu::unpacks_with_vectors(DType::kBF16));
+}
+
 TEST(Matmul, FormatsGoWithTypes) {
   EXPECT_TRUE(accepts(DType::kBF16, ActivationFormat::kF32));
   EXPECT_FALSE(accepts(DType::kBF16, ActivationFormat::kInt8));
@@ -197,20 +226,24 @@ TEST(Matmul, FormatsGoWithTypes) {
 
 TEST(EmbedRows, BackendsDecodeTheNamedRows) {
   std::mt19937 random(19);
-  const WeightMatrix table(DType::kQ6_K, 50, 256, random);
-  std::vector<int32_t> ids = {49, 0, 7, 7, 31};
-  std::vector<float> expected(ids.size() * 256), by_reference(expected), by_cpu(expected);
-  for (size_t n = 0; n < ids.size(); ++n)
-    decode_row(DType::kQ6_K, table.view().row(ids[n]), 256, expected.data() + 256 * n);
-  ThreadPool pool(2);
-  EmbedRowsParams params = {.table = table.view(),
-                            .token_ids = view_i32(ids.data(), 5),
-                            .output = view_f32(by_reference.data(), 5, 256)};
-  reference::embed_rows(params, Exec{.pool = &pool});
-  params.output = view_f32(by_cpu.data(), 5, 256);
-  cpu::embed_rows(params, Exec{.pool = &pool});
-  EXPECT_TRUE(same_bits(by_reference, expected));
-  EXPECT_TRUE(same_bits(by_cpu, expected));
+  std::vector<DType> types = kBlockTypes;
+  types.insert(types.end(), kFloatTypes.begin(), kFloatTypes.end());
+  for (const DType dtype : types) {
+    const WeightMatrix table(dtype, 50, 256, random);
+    std::vector<int32_t> ids = {49, 0, 7, 7, 31};
+    std::vector<float> expected(ids.size() * 256), by_reference(expected), by_cpu(expected);
+    for (size_t n = 0; n < ids.size(); ++n)
+      decode_row(dtype, table.view().row(ids[n]), 256, expected.data() + 256 * n);
+    ThreadPool pool(2);
+    EmbedRowsParams params = {.table = table.view(),
+                              .token_ids = view_i32(ids.data(), 5),
+                              .output = view_f32(by_reference.data(), 5, 256)};
+    reference::embed_rows(params, Exec{.pool = &pool});
+    params.output = view_f32(by_cpu.data(), 5, 256);
+    cpu::embed_rows(params, Exec{.pool = &pool});
+    EXPECT_TRUE(same_bits(by_reference, expected)) << dtype_name(dtype);
+    EXPECT_TRUE(same_bits(by_cpu, expected)) << dtype_name(dtype);
+  }
 }
 
 }  // namespace

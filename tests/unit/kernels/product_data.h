@@ -86,6 +86,7 @@ class Activations {
   }
 
   int64_t num_rows() const { return static_cast<int64_t>(floats_.size()) / cols_; }
+  const std::vector<float>& floats() const { return floats_; }
   ActivationRows rows() const {
     if (format_ == ActivationFormat::kF32)
       return {.format = format_, .rows = num_rows(), .cols = cols_, .values = floats_.data()};

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <bit>
+#include <cmath>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -75,7 +76,10 @@ INSTANTIATE_TEST_SUITE_P(Types,
                                          Case{DType::kIQ3_S, "IQ3_S"},
                                          Case{DType::kIQ4_NL, "IQ4_NL"},
                                          Case{DType::kIQ4_XS, "IQ4_XS"},
-                                         Case{DType::kMXFP4, "MXFP4"}),
+                                         Case{DType::kMXFP4, "MXFP4"},
+                                         Case{DType::kNVFP4, "NVFP4"},
+                                         Case{DType::kTQ1_0, "TQ1_0"},
+                                         Case{DType::kTQ2_0, "TQ2_0"}),
                          [](const auto& info) { return std::string(info.param.name); });
 
 TEST(QuantTables, SignsEqualTheDataFile) {
@@ -119,6 +123,30 @@ TEST(QuantTables, SmallExponentsAreSubnormalHalves) {
   EXPECT_EQ(half_of_e8m0(2), 0x1p-126f);
   EXPECT_EQ(half_of_e8m0(128), 1.0f);
   EXPECT_EQ(half_of_e8m0(255), 0x1p127f);
+}
+
+// The golden blocks hold scale codes 0x28..0x4f only. Nominal values of the format, halved:
+// smallest 2^-9, smallest normal 2^-6, largest 448.
+TEST(QuantTables, Ue4m3CodesOutsideTheGoldenBlocks) {
+  EXPECT_EQ(half_of_ue4m3(0x00), 0.0f);
+  EXPECT_FALSE(std::signbit(half_of_ue4m3(0x00)));
+  EXPECT_EQ(half_of_ue4m3(0x01), 0x1p-10f);
+  EXPECT_EQ(half_of_ue4m3(0x07), 7 * 0x1p-10f);
+  EXPECT_EQ(half_of_ue4m3(0x08), 0x1p-7f);
+  EXPECT_EQ(half_of_ue4m3(0x38), 0.5f);
+  EXPECT_EQ(half_of_ue4m3(0x7e), 224.0f);
+  EXPECT_EQ(half_of_ue4m3(0x7f), 0.0f);
+  EXPECT_EQ(half_of_ue4m3(0xff), 240.0f);
+}
+
+// By hand: scale 0 with code 9 (minus one half, doubled to -1) is minus zero, code 8 is plus zero.
+TEST(QuantBlocks, ZeroNvfp4ScaleKeepsSigns) {
+  std::vector<std::byte> block(36);
+  block[4] = std::byte{0x89};
+  std::vector<float> values(64);
+  decode_row(DType::kNVFP4, block.data(), 64, values.data());
+  EXPECT_EQ(std::bit_cast<uint32_t>(values[0]), 0x80000000u);
+  EXPECT_EQ(std::bit_cast<uint32_t>(values[8]), 0u);
 }
 
 TEST(Half, WidensSubnormalsInfinitiesAndSigns) {
