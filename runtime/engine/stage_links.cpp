@@ -131,11 +131,18 @@ void StageLinks::expect_tokens(const LocalStep& step) {
 
 void StageLinks::arrive(Expected& expected, SequenceTable& table) {
   for (size_t i = 0; i < expected.ids.size(); ++i) {
-    RankSequence* sequence = table.find(expected.ids[i]);
-    if (sequence == nullptr) continue;  // released meanwhile
+    if (!expected.ids[i]) continue;
+    RankSequence* sequence = table.find(*expected.ids[i]);
+    if (sequence == nullptr) continue;
     sequence->last_sample = expected.tokens[i];
     --sequence->samples_under_way;
   }
+}
+
+void StageLinks::forget(std::span<const plan::SequenceId> ids) {
+  for (Expected& expected : expected_)
+    for (std::optional<plan::SequenceId>& id : expected.ids)
+      if (id && std::find(ids.begin(), ids.end(), *id) != ids.end()) id.reset();
 }
 
 void StageLinks::take_arrived(SequenceTable& table) {

@@ -3,6 +3,8 @@
 // stage goes on with the next plan while its rows are on the way. One thread.
 #pragma once
 #include <deque>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "runtime/engine/local_step.h"
@@ -35,6 +37,9 @@ class StageLinks {
   void expect_tokens(const LocalStep& step);
   // First stage: replaces kPreviousSample by what was sampled, waiting where it is not here yet.
   void fill_previous_samples(LocalStep& step, SequenceTable& table, Deadline deadline);
+  // These sequences left. What is under way for them is still received, and belongs to nobody:
+  // a sequence that was paused enters again under its id.
+  void forget(std::span<const plan::SequenceId> ids);
 
  private:
   struct Message {
@@ -44,7 +49,7 @@ class StageLinks {
   struct Expected {
     transport::Request request;
     std::vector<int32_t> tokens;
-    std::vector<plan::SequenceId> ids;
+    std::vector<std::optional<plan::SequenceId>> ids;  // empty: it left
   };
 
   void send(int to, transport::Tag tag, std::vector<std::byte> bytes);

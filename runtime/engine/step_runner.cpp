@@ -33,6 +33,7 @@ StepRunner::StepRunner(RankParts parts)
 void StepRunner::run(const plan::StepPlan& plan,
                      Deadline deadline,
                      const std::function<void(plan::StepResult)>& report) {
+  links_.forget(plan.released);
   table_.apply(plan);
   const sharding::RankGrid& grid = parts_.plan.grid;
   const int rank = parts_.comm.rank();

@@ -4,8 +4,13 @@
 // Policy, one step: every running sequence that decodes takes one token (with S pipeline stages at
 // most its S-th part of them, the longest unscheduled first, so that plans in flight share no
 // sequence while others wait); prompts fill what is left of each rank's token budget, in order of
-// admission. A sequence is admitted only when the blocks for its whole length are free, so decode
-// never runs out of them.
+// admission.
+//
+// Cache blocks: a sequence is admitted when the blocks of its prompt are free, and one more for it
+// and for each sequence that may still grow. Decode takes blocks one by one. When none is free the
+// youngest sequence of the home group is paused: its blocks and slot go back, and once its samples
+// are known it enters again, before anybody younger, with prompt and samples as one prompt. The
+// oldest of a group is never paused, so every sequence ends.
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -35,9 +40,9 @@ class Scheduler {
  public:
   explicit Scheduler(SchedulerConfig config);
 
-  // Whether a sequence of that many tokens could be admitted into an empty cache.
+  // Whether a sequence may grow to that many tokens, alone in the cache.
   bool fits(int64_t total_tokens) const;
-  // False when there is no room now; nothing changed then.
+  // False when there is no room now, or one that was paused waits for it; nothing changed then.
   bool admit(const NewSequence& sequence);
   // Finished, cancelled: no later plan runs it. Its blocks serve whoever comes next.
   void release(plan::SequenceId id);
@@ -49,15 +54,30 @@ class Scheduler {
   // All of a step's results came back.
   void step_done(plan::StepId step);
 
-  int num_running() const { return static_cast<int>(sequences_.size()); }
+  // Admitted and not released, those that are paused with them.
+  int num_running() const { return static_cast<int>(sequences_.size() + paused_.size()); }
+  int num_paused() const { return static_cast<int>(paused_.size()); }
+  uint64_t num_pauses() const { return num_pauses_; }  // since construction
   int num_in_flight() const { return static_cast<int>(in_flight_.size()); }
   int num_free_blocks() const;
   int num_total_blocks() const;
 
  private:
   int num_stages() const { return static_cast<int>(config_.ep_per_stage.size()); }
-  int least_loaded_home(int blocks) const;  // -1: none has room
-  int64_t room_for(int home) const;         // tokens that its owners can still take this step
+  size_t group_of(const Sequence& sequence) const {
+    return static_cast<size_t>(sequence.home % config_.num_home_groups);
+  }
+  bool in_flight(plan::StepId step) const;
+  int least_loaded_home(const Sequence& sequence) const;  // -1: none has room
+  int reserve(size_t group) const;  // blocks kept for those that may still grow
+  bool may_grow(const Sequence& sequence) const;
+  bool enter(Sequence& sequence);  // takes blocks and a slot, and announces it
+  void leave(const Sequence& sequence);
+  void pause(plan::SequenceId id);
+  void resume_paused();
+  // Blocks for its next token; pauses the youngest of its group, itself if need be.
+  void grow(plan::SequenceId id);
+  int64_t room_for(int home) const;  // tokens that its owners can still take this step
   void take_room(int home, int64_t tokens);
   void schedule_decode(plan::StepPlan& plan);
   void schedule_prefill(plan::StepPlan& plan);
@@ -67,10 +87,12 @@ class Scheduler {
   std::vector<cache::BlockAllocator> blocks_;       // by home group
   std::vector<cache::SlotAllocator> slots_;         // by home group
   std::map<plan::SequenceId, Sequence> sequences_;  // ids rise with admission
-  std::vector<plan::Admission> admitted_;           // since the last plan
-  std::vector<plan::SequenceId> released_;          // since the last plan
+  std::map<plan::SequenceId, Sequence> paused_;
+  std::vector<plan::Admission> admitted_;   // since the last plan
+  std::vector<plan::SequenceId> released_;  // since the last plan
   std::deque<plan::StepId> in_flight_;
   plan::StepId next_step_ = 1;
+  uint64_t num_pauses_ = 0;
   std::vector<std::vector<int64_t>> used_;  // [stage][ep rank]: tokens of the plan in the making
 };
 

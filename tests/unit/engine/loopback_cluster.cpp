@@ -27,6 +27,7 @@ LoopbackCluster::LoopbackCluster(const std::string& model_path, const ClusterSha
   const auto* refusal = std::get_if<sharding::Refusal>(&planned);
   SHOAL_ASSERT(refusal == nullptr, "{}", refusal == nullptr ? "" : refusal->reason);
   plan_ = std::get<sharding::ShardPlan>(planned);
+  if (shape.num_blocks > 0) plan_.num_blocks = shape.num_blocks;
   scheduler_ = std::make_unique<scheduler::Scheduler>(
       scheduler::SchedulerConfig{.ep_per_stage = shape.ep_per_stage,
                                  .num_home_groups = plan_.grid.num_home_groups(),

@@ -22,6 +22,7 @@ struct ClusterShape {
   int max_batch_tokens = 512;
   int max_sequences = 16;
   Backend backend = Backend::kCpu;
+  int num_blocks = 0;  // of a home group; 0: what the planner says
 };
 
 struct TestRequest {
@@ -55,6 +56,7 @@ class LoopbackCluster {
     return ranks_[static_cast<size_t>(rank)]->engine->ledger();
   }
   const sharding::ShardPlan& shard_plan() const { return plan_; }
+  const scheduler::Scheduler& scheduler() const { return *scheduler_; }
   const loader::ModelConfig& config() const { return config_; }
 
  private:

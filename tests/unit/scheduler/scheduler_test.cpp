@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <set>
+#include <utility>
 
 namespace shoal::scheduler {
 namespace {
@@ -65,17 +67,119 @@ TEST(Scheduler, PlansTheNextTokenBeforeTheLastIsKnown) {
   EXPECT_FALSE(scheduler.next_plan(1)) << "max_tokens samples are planned";
 }
 
-TEST(Scheduler, AdmitsOnlyWhatFitsForItsWholeLength) {
-  Scheduler scheduler(small());  // 32 tokens of cache
+TEST(Scheduler, AdmitsOnThePromptAndAReserveOfABlockEach) {
+  Scheduler scheduler(small());  // 8 blocks of 4
   EXPECT_FALSE(scheduler.fits(33));
   EXPECT_TRUE(scheduler.fits(32));
-  ASSERT_TRUE(scheduler.admit(sequence(1, 10, 10)));   // 5 blocks
-  EXPECT_FALSE(scheduler.admit(sequence(2, 10, 10)));  // 3 left
-  EXPECT_TRUE(scheduler.admit(sequence(2, 6, 6)));
-  EXPECT_EQ(scheduler.num_free_blocks(), 0);
-  scheduler.release(1);
+  EXPECT_FALSE(scheduler.admit(sequence(1, 20, 13))) << "it could never end";
+  ASSERT_TRUE(scheduler.admit(sequence(1, 10, 10)));  // 3 blocks, may grow
   EXPECT_EQ(scheduler.num_free_blocks(), 5);
-  EXPECT_TRUE(scheduler.admit(sequence(3, 10, 10)));
+  EXPECT_FALSE(scheduler.admit(sequence(2, 16, 1))) << "4 blocks, a reserve of 1 each: 6 of 5";
+  EXPECT_TRUE(scheduler.admit(sequence(2, 14, 2))) << "4 blocks for ever, a reserve of 1: 5 of 5";
+  EXPECT_EQ(scheduler.num_free_blocks(), 1);
+  scheduler.release(1);
+  EXPECT_EQ(scheduler.num_free_blocks(), 4);
+}
+
+// Answers every plan at once with one formula for samples.
+void answer(Scheduler& scheduler, const plan::StepPlan& plan) {
+  for (const plan::ScheduledSequence& s : plan.sequences)
+    if (s.sample)
+      scheduler.token_known(s.id, static_cast<int32_t>(1000 + s.start + std::ssize(s.tokens)));
+  scheduler.step_done(plan.step_id);
+}
+
+TEST(Scheduler, PausesTheYoungestWhenBlocksRunOutAndRunsItAgainWithWhatItSaid) {
+  SchedulerConfig config = small();
+  config.max_batch_tokens = 64;
+  Scheduler scheduler(config);
+  ASSERT_TRUE(scheduler.admit(sequence(1, 8, 24)));  // 2 blocks now, 8 in the end
+  ASSERT_TRUE(scheduler.admit(sequence(2, 8, 12)));  // 2 blocks now, 5 in the end
+  std::vector<plan::StepPlan> plans;
+  while (scheduler.num_pauses() == 0) {
+    plans.push_back(scheduler.next_plan(1).value());
+    answer(scheduler, plans.back());
+    ASSERT_LT(plans.size(), 20u);
+  }
+  // Both hold 4 blocks at 16 positions; position 16 needs a ninth.
+  EXPECT_EQ(plans.back().released, std::vector<plan::SequenceId>{2});
+  ASSERT_EQ(plans.back().sequences.size(), 1u);
+  EXPECT_EQ(plans.back().sequences[0].id, 1u);
+  EXPECT_EQ(plans.back().sequences[0].start, 16);
+  EXPECT_EQ(scheduler.num_paused(), 1);
+  EXPECT_EQ(scheduler.num_running(), 2);
+  EXPECT_FALSE(scheduler.admit(sequence(3, 1, 1))) << "who was paused comes first";
+
+  while (plans.back().sequences[0].start < 30) {
+    plans.push_back(scheduler.next_plan(1).value());
+    answer(scheduler, plans.back());
+    ASSERT_EQ(plans.back().sequences.size(), 1u);
+  }
+  scheduler.release(1);
+  const plan::StepPlan again = scheduler.next_plan(1).value();
+  ASSERT_EQ(again.admitted.size(), 1u);
+  EXPECT_EQ(again.admitted[0].id, 2u);
+  EXPECT_EQ(again.admitted[0].prompt_len, 8) << "the request's prompt, whatever runs again";
+  ASSERT_EQ(again.sequences.size(), 1u);
+  const plan::ScheduledSequence& rerun = again.sequences[0];
+  EXPECT_EQ(rerun.start, 0);
+  // The prompt 0..7, then the 9 samples of positions 8..16.
+  std::vector<int32_t> want = {0, 1, 2, 3, 4, 5, 6, 7};
+  for (int32_t position = 8; position <= 16; ++position) want.push_back(1000 + position);
+  EXPECT_EQ(rerun.tokens, want);
+  EXPECT_EQ(rerun.new_blocks.size(), 5u);
+  EXPECT_TRUE(rerun.sample);
+}
+
+TEST(Scheduler, APausedSequenceWaitsForItsSamplesUnderWay) {
+  SchedulerConfig config = small();
+  config.num_blocks = 4;
+  config.max_batch_tokens = 64;
+  Scheduler scheduler(config);
+  ASSERT_TRUE(scheduler.admit(sequence(1, 4, 12)));
+  ASSERT_TRUE(scheduler.admit(sequence(2, 4, 12)));
+  std::vector<plan::StepPlan> plans = {scheduler.next_plan(1).value()};
+  while (scheduler.num_pauses() == 0) {
+    if (plans.size() > 1) answer(scheduler, plans[plans.size() - 2]);
+    plans.push_back(scheduler.next_plan(1).value());
+    ASSERT_LT(plans.size(), 10u);
+  }
+  // Each plan was made before the one before it was answered, so the fifth is out, and in it the
+  // sample of 2 at position 8.
+  ASSERT_EQ(plans.size(), 6u);
+  EXPECT_EQ(plans[5].released, std::vector<plan::SequenceId>{2});
+  scheduler.release(1);
+  scheduler.step_done(plans[5].step_id);
+  EXPECT_FALSE(scheduler.next_plan(1)) << "there is room, but not yet its last sample";
+  answer(scheduler, plans[4]);
+  const plan::StepPlan again = scheduler.next_plan(1).value();
+  ASSERT_EQ(again.sequences.size(), 1u);
+  EXPECT_EQ(again.sequences[0].tokens,
+            (std::vector<int32_t>{0, 1, 2, 3, 1004, 1005, 1006, 1007, 1008}));
+}
+
+TEST(Scheduler, APausedScoreGoesOnWhereItStopped) {
+  SchedulerConfig config = small();
+  config.max_batch_tokens = 5;
+  Scheduler scheduler(config);
+  NewSequence scored = sequence(2, 16, 0);
+  scored.score = plan::Score::kChunk;
+  ASSERT_TRUE(scheduler.admit(sequence(1, 8, 24)));
+  ASSERT_TRUE(scheduler.admit(scored));  // 4 blocks
+  std::vector<plan::StepPlan> plans;
+  while (scheduler.num_paused() == 0 && plans.size() < 40) {
+    plans.push_back(scheduler.next_plan(1).value());
+    for (const auto& s : plans.back().sequences)
+      if (s.sample) scheduler.token_known(s.id, 7);
+    scheduler.step_done(plans.back().step_id);
+  }
+  // Sequence 2 had its whole prompt scored before sequence 1 needed a fifth block: nothing of it
+  // may be scored again.
+  ASSERT_EQ(scheduler.num_paused(), 1);
+  scheduler.release(1);
+  const plan::StepPlan again = scheduler.next_plan(1).value();
+  ASSERT_EQ(again.sequences.size(), 1u);
+  EXPECT_EQ(again.sequences[0].score, plan::Score::kNone);
 }
 
 TEST(Scheduler, AnUnannouncedSequenceLeavesWithoutATrace) {
