@@ -63,7 +63,9 @@ std::vector<int> spread_layers(int num_layers, int num_stages) {
 bool stage_uses(const ModelConfig& config, const TensorInfo& tensor, int stage, int num_stages) {
   const bool first = stage == 0, last = stage == num_stages - 1;
   if (tensor.name == "token_embd.weight") return first || (last && config.tied_embeddings);
-  if (tensor.name == "output.weight" || tensor.name == "output_norm.weight") return last;
+  if (tensor.name == "output.weight" || tensor.name == "output.scale" ||
+      tensor.name == "output_norm.weight")
+    return last;
   return false;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "loader/format/bad_file.h"
+#include "loader/format/scale_tensors.h"
 
 namespace shoal::loader {
 namespace {
@@ -129,6 +130,7 @@ void check_tensors(const ModelConfig& config, const TensorDirectory& directory, 
       check_delta_net(check, config, layer);
     check_experts(check, config, layer);
   }
+  check_scales(config, directory);
 }
 
 }  // namespace shoal::loader

@@ -2,10 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+#include <map>
+
+#include "kernels/cpu/row_product.h"
 #include "kernels/ops/matmul.h"
 #include "kernels/quant/decode_row.h"
+#include "loader/format/scale_tensors.h"
 #include "runtime/base/check.h"
 #include "runtime/base/error.h"
+#include "runtime/base/log.h"
 
 namespace shoal::engine {
 namespace {
@@ -32,6 +38,7 @@ class Assembler {
   }
   // The rank's own part of a tensor; a tensor outside the share is a bug of the planner.
   std::span<const std::byte> bytes_of(const std::string& name);
+  std::vector<float> scales(const std::string& weight_name);  // empty: all 1
   kernels::WeightView matrix(const std::string& name);
   const float* vector(const std::string& name);
   std::vector<kernels::WeightView> experts(const std::string& name);
@@ -65,8 +72,23 @@ kernels::WeightView matrix_view(const loader::TensorInfo& info, const std::byte*
   return {.data = data, .dtype = info.dtype, .rows = info.ne[1], .cols = info.ne[0]};
 }
 
+std::vector<float> Assembler::scales(const std::string& weight_name) {
+  const loader::TensorInfo* info = loader::find_scale(job_.files.directory, weight_name);
+  if (info == nullptr) return {};
+  std::vector<float> values(static_cast<size_t>(info->elements()));
+  kernels::decode_row(info->dtype, bytes_of(info->name).data(), info->elements(), values.data());
+  for (const float value : values)
+    if (!std::isfinite(value))
+      throw ModelFileError(
+          fmt::format("error[GGUF-73]: tensor '{}' holds the scale {}", info->name, value));
+  return values;
+}
+
 kernels::WeightView Assembler::matrix(const std::string& name) {
-  return matrix_view(tensor(name), bytes_of(name).data());
+  kernels::WeightView view = matrix_view(tensor(name), bytes_of(name).data());
+  const std::vector<float> scale = scales(name);
+  if (!scale.empty()) view.scale = scale.front();
+  return view;
 }
 
 const float* Assembler::vector(const std::string& name) {
@@ -84,6 +106,9 @@ std::vector<kernels::WeightView> Assembler::experts(const std::string& name) {
   std::vector<kernels::WeightView> views;
   for (size_t at = 0; at < bytes.size(); at += static_cast<size_t>(expert_bytes))
     views.push_back(matrix_view(info, bytes.data() + at));
+  const std::vector<float> scale = scales(name);
+  const auto first = static_cast<size_t>(slice_of_.at(job_.files.directory.find(name)).outer_begin);
+  for (size_t i = 0; i < views.size() && !scale.empty(); ++i) views[i].scale = scale.at(first + i);
   return views;
 }
 
@@ -138,11 +163,23 @@ std::unique_ptr<LoadedWeights> Assembler::run() {
   return std::move(out_);
 }
 
+// One line for each type that all products decode by scalar code.
+void log_slow_types(const loader::TensorDirectory& directory) {
+  std::map<DType, int> num_tensors;
+  for (const loader::TensorInfo& tensor : directory.tensors())
+    if (!kernels::cpu::unpacks_with_vectors(tensor.dtype)) ++num_tensors[tensor.dtype];
+  for (const auto& [dtype, count] : num_tensors)
+    log::warn("{} tensors of type {} have no vector code: their rows are decoded one by one",
+              count,
+              dtype_name(dtype));
+}
+
 }  // namespace
 
 std::unique_ptr<LoadedWeights> load_weights(const LoadJob& job,
                                             loader::WeightReader& reader,
                                             const std::function<void(uint64_t)>& progress) {
+  if (job.rank == 0) log_slow_types(job.files.directory);
   return Assembler(job, reader, progress).run();
 }
 

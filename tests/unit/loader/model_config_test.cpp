@@ -104,6 +104,27 @@ TEST(ModelConfig, PredictionBlocksAreLeftOut) {
   EXPECT_EQ(config.layers.size(), 2U);
 }
 
+// Second-level scales: one number a matrix, one an expert; those of activations are not looked at.
+TEST(ModelConfig, ScalesBelongToMatrices) {
+  const auto with = [](const char* name, std::vector<int64_t> ne, uint32_t type = 0) {
+    return verdict_of([&](GgufFile& file) { file.tensors.push_back({name, ne, type}); });
+  };
+  EXPECT_EQ(with("blk.1.attn_q.scale", {1}), "loads");
+  EXPECT_EQ(with("blk.1.ffn_down_exps.scale", {5}), "loads");
+  EXPECT_EQ(with("output.scale", {1}), "loads");
+  EXPECT_EQ(with("blk.1.attn_q.input_scale", {1}), "loads");
+  EXPECT_THAT(with("blk.1.attn_q.scale", {2}),
+              ::testing::EndsWith("tensor 'blk.1.attn_q.scale' has 2 elements, expected 1"));
+  EXPECT_THAT(with("blk.1.ffn_down_exps.scale", {1}),
+              ::testing::EndsWith("tensor 'blk.1.ffn_down_exps.scale' has 1 elements, expected 5"));
+  for (const char* name : {"token_embd.scale",
+                           "blk.1.ffn_gate_inp.scale",
+                           "blk.1.attn_norm.scale",
+                           "blk.1.ffn_gate_up_exps.scale",
+                           ".scale"})
+    EXPECT_THAT(with(name, {1}), ::testing::EndsWith("is the scale of no tensor that takes one"));
+}
+
 struct BadModel {
   std::string verdict;
   std::string ending;
