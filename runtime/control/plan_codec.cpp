@@ -9,12 +9,25 @@ using plan::StepPlan;
 using plan::StepResult;
 using plan::TokenScore;
 
+constexpr size_t kPair = 4 + 4;  // an id and a number
+
 void put(ByteWriter& out, const plan::SamplingParams& params) {
   out.put(params.temperature);
   out.put(params.top_k);
   out.put(params.top_p);
   out.put(params.min_p);
   out.put(params.seed);
+  out.put(params.presence_penalty);
+  out.put(params.frequency_penalty);
+  out.put(params.repetition_penalty);
+  out.put(static_cast<uint32_t>(params.logit_bias.size()));
+  for (const plan::LogitBias& entry : params.logit_bias) {
+    out.put(entry.id);
+    out.put(entry.bias);
+  }
+  out.put(params.min_tokens);
+  out.put_numbers(params.end_ids);
+  out.put(params.logprobs);
 }
 
 plan::SamplingParams get_sampling(ByteReader& in) {
@@ -24,6 +37,17 @@ plan::SamplingParams get_sampling(ByteReader& in) {
   params.top_p = in.get<float>();
   params.min_p = in.get<float>();
   params.seed = in.get<uint64_t>();
+  params.presence_penalty = in.get<float>();
+  params.frequency_penalty = in.get<float>();
+  params.repetition_penalty = in.get<float>();
+  for (uint32_t left = in.get_count(kPair); left > 0; --left) {
+    plan::LogitBias& entry = params.logit_bias.emplace_back();
+    entry.id = in.get<int32_t>();
+    entry.bias = in.get<float>();
+  }
+  params.min_tokens = in.get<int64_t>();
+  params.end_ids = in.get_numbers<int32_t>();
+  params.logprobs = in.get<int32_t>();
   return params;
 }
 
@@ -78,6 +102,11 @@ void put(ByteWriter& out, const TokenScore& score) {
   out.put(score.logprob);
   out.put(static_cast<uint8_t>(score.sampled));
   out.put_numbers(score.row);
+  out.put(static_cast<uint32_t>(score.top.size()));
+  for (const plan::TokenLogprob& entry : score.top) {
+    out.put(entry.token);
+    out.put(entry.logprob);
+  }
 }
 
 TokenScore get_score(ByteReader& in) {
@@ -88,6 +117,11 @@ TokenScore get_score(ByteReader& in) {
   score.logprob = in.get<float>();
   score.sampled = in.get_bool();
   score.row = in.get_numbers<float>();
+  for (uint32_t left = in.get_count(kPair); left > 0; --left) {
+    plan::TokenLogprob& entry = score.top.emplace_back();
+    entry.token = in.get<int32_t>();
+    entry.logprob = in.get<float>();
+  }
   return score;
 }
 
@@ -110,9 +144,10 @@ void each_stat(Stats& stats, Field field) {
 }
 
 // Smallest encodings, to bound counts before memory is taken.
-constexpr size_t kMinAdmission = 8 + 4 + 4 + 8 + 24 + 4;
+constexpr size_t kMinSampling = 24 + 3 * 4 + 4 + 8 + 4 + 4;
+constexpr size_t kMinAdmission = 8 + 4 + 4 + 8 + kMinSampling + 4;
 constexpr size_t kMinSequence = 8 + 8 + 4 + 4 + 1 + 1 + 8 + 4;
-constexpr size_t kMinScore = 8 + 8 + 4 + 4 + 1 + 4;
+constexpr size_t kMinScore = 8 + 8 + 4 + 4 + 1 + 4 + 4;
 constexpr size_t kSlice = 4 + 8 + 8 + 1;
 constexpr size_t kMinShare = 4 + 5 * 8;
 constexpr int kMaxRanks = 4096;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <limits>
+#include <numeric>
 
 #include "runtime/base/check.h"
 
@@ -20,18 +20,71 @@ bool comes_first(const Candidate& a, const Candidate& b) {
   return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
 }
 
-std::vector<Candidate> candidates_of(std::span<const float> logits, MaskedIds masked) {
+// What may not be produced. Asked for rising ids, each once.
+class Bans {
+ public:
+  Bans(const SamplerInput& input, std::span<const int32_t> end_ids)
+      : masked_(input.masked), end_ids_(end_ids), allowed_(input.allowed) {}
+
+  bool contains(int32_t id) {
+    const bool masked = take(masked_, id);
+    const bool end = take(end_ids_, id);
+    return masked || end || !is_allowed(id);
+  }
+
+ private:
+  static bool take(std::span<const int32_t>& rising, int32_t id) {
+    while (!rising.empty() && rising.front() < id) rising = rising.subspan(1);
+    return !rising.empty() && rising.front() == id;
+  }
+  bool is_allowed(int32_t id) const {
+    if (allowed_.empty()) return true;
+    const auto word = static_cast<size_t>(id) / 32;
+    return word < allowed_.size() && (allowed_[word] >> (id % 32) & 1) != 0;
+  }
+
+  std::span<const int32_t> masked_, end_ids_;
+  std::span<const uint32_t> allowed_;
+};
+
+// Steps 1 to 3 on a copy of the row.
+void adjust(std::vector<float>& row,
+            const plan::SamplingParams& params,
+            const TokenHistory* history) {
+  const auto known = [&](int32_t id) { return id >= 0 && static_cast<size_t>(id) < row.size(); };
+  for (const auto& [id, bias] : params.logit_bias)
+    if (known(id)) row[static_cast<size_t>(id)] += bias;
+  if (history == nullptr || !params.looks_back()) return;
+  for (const auto& [id, times] : history->times_generated()) {
+    if (!known(id)) continue;
+    float& logit = row[static_cast<size_t>(id)];
+    if (params.repetition_penalty != 1)
+      logit = logit > 0 ? logit / params.repetition_penalty : logit * params.repetition_penalty;
+    if (times > 0)
+      logit -= static_cast<float>(times) * params.frequency_penalty + params.presence_penalty;
+  }
+}
+
+std::vector<Candidate> candidates_of(std::span<const float> logits, Bans bans) {
   std::vector<Candidate> out;
   out.reserve(logits.size());
-  auto next_masked = masked.begin();
-  for (int32_t id = 0; id < static_cast<int32_t>(logits.size()); ++id) {
-    if (next_masked != masked.end() && *next_masked == id) {
-      ++next_masked;
-      continue;
-    }
-    out.push_back({logits[static_cast<size_t>(id)], id, 0});
-  }
+  for (int32_t id = 0; id < static_cast<int32_t>(logits.size()); ++id)
+    if (!bans.contains(id)) out.push_back({logits[static_cast<size_t>(id)], id, 0});
   return out;
+}
+
+// The largest logit, -1 when all are banned.
+int32_t largest(std::span<const float> logits, Bans bans) {
+  int32_t best = -1;
+  float best_logit = 0;
+  for (int32_t id = 0; id < static_cast<int32_t>(logits.size()); ++id) {
+    if (bans.contains(id)) continue;
+    const float logit = logits[static_cast<size_t>(id)];
+    if (best >= 0 && !(logit > best_logit)) continue;
+    best = id;
+    best_logit = logit;
+  }
+  return best;
 }
 
 // Softmax over the candidates that are left, largest first.
@@ -62,6 +115,34 @@ void keep_min_p(std::vector<Candidate>& candidates, float min_p) {
   while (candidates.size() > 1 && candidates.back().probability < limit) candidates.pop_back();
 }
 
+// Steps 6 to 8.
+int32_t draw(std::vector<Candidate>& candidates,
+             const plan::SamplingParams& params,
+             int64_t position) {
+  const size_t keep = params.top_k > 0
+                          ? std::min(candidates.size(), static_cast<size_t>(params.top_k))
+                          : candidates.size();
+  std::partial_sort(candidates.begin(),
+                    candidates.begin() + static_cast<std::ptrdiff_t>(keep),
+                    candidates.end(),
+                    comes_first);
+  candidates.resize(keep);
+  set_probabilities(candidates, params.temperature);
+  if (params.top_p < 1) keep_top_p(candidates, params.top_p);
+  if (params.min_p > 0) keep_min_p(candidates, params.min_p);
+
+  double total = 0;
+  for (const Candidate& candidate : candidates) total += candidate.probability;
+  const double target =
+      static_cast<double>(uniform_at(params.seed, static_cast<uint64_t>(position))) * total;
+  double sum = 0;
+  for (const Candidate& candidate : candidates) {
+    sum += candidate.probability;
+    if (target < sum) return candidate.id;
+  }
+  return candidates.back().id;
+}
+
 }  // namespace
 
 float uniform_at(uint64_t seed, uint64_t position) {
@@ -89,53 +170,43 @@ double log_sum_exp(std::span<const float> logits) {
   return top + std::log(sum);
 }
 
-int32_t argmax_token(std::span<const float> logits, MaskedIds masked) {
-  int32_t best = -1;
-  float best_logit = -std::numeric_limits<float>::infinity();
-  auto next_masked = masked.begin();
-  for (int32_t id = 0; id < static_cast<int32_t>(logits.size()); ++id) {
-    if (next_masked != masked.end() && *next_masked == id) {
-      ++next_masked;
-      continue;
-    }
-    if (best < 0 || logits[static_cast<size_t>(id)] > best_logit) {
-      best = id;
-      best_logit = logits[static_cast<size_t>(id)];
-    }
-  }
-  SHOAL_ASSERT(best >= 0, "all {} ids are masked", logits.size());
-  return best;
+std::vector<plan::TokenLogprob> likeliest(std::span<const float> logits, double log_sum, int n) {
+  std::vector<int32_t> ids(logits.size());
+  std::iota(ids.begin(), ids.end(), 0);
+  const auto count = std::min(ids.size(), static_cast<size_t>(std::max(n, 0)));
+  const auto end = ids.begin() + static_cast<std::ptrdiff_t>(count);
+  std::partial_sort(ids.begin(), end, ids.end(), [&](int32_t a, int32_t b) {
+    const float first = logits[static_cast<size_t>(a)], second = logits[static_cast<size_t>(b)];
+    return first != second ? first > second : a < b;
+  });
+  std::vector<plan::TokenLogprob> out;
+  for (size_t i = 0; i < count; ++i)
+    out.push_back({ids[i], static_cast<float>(logits[static_cast<size_t>(ids[i])] - log_sum)});
+  return out;
 }
 
-int32_t sample_token(std::span<const float> logits,
-                     const plan::SamplingParams& params,
-                     int64_t position,
-                     MaskedIds masked) {
-  if (params.temperature <= 0 || params.top_k == 1) return argmax_token(logits, masked);
-  std::vector<Candidate> candidates = candidates_of(logits, masked);
-  SHOAL_ASSERT(!candidates.empty(), "all {} ids are masked", logits.size());
-  const size_t keep = params.top_k > 0
-                          ? std::min(candidates.size(), static_cast<size_t>(params.top_k))
-                          : candidates.size();
-  std::partial_sort(candidates.begin(),
-                    candidates.begin() + static_cast<std::ptrdiff_t>(keep),
-                    candidates.end(),
-                    comes_first);
-  candidates.resize(keep);
-  set_probabilities(candidates, params.temperature);
-  if (params.top_p < 1) keep_top_p(candidates, params.top_p);
-  if (params.min_p > 0) keep_min_p(candidates, params.min_p);
-
-  double total = 0;
-  for (const Candidate& candidate : candidates) total += candidate.probability;
-  const double target =
-      static_cast<double>(uniform_at(params.seed, static_cast<uint64_t>(position))) * total;
-  double sum = 0;
-  for (const Candidate& candidate : candidates) {
-    sum += candidate.probability;
-    if (target < sum) return candidate.id;
+int32_t sample_token(const SamplerInput& input, const plan::SamplingParams& params) {
+  std::span<const float> logits = input.logits;
+  std::vector<float> adjusted;
+  if (!params.logit_bias.empty() || params.looks_back()) {
+    adjusted.assign(logits.begin(), logits.end());
+    adjust(adjusted, params, input.history);
+    logits = adjusted;
   }
-  return candidates.back().id;
+  const bool too_early = input.num_generated < params.min_tokens;
+  const Bans bans(input, too_early ? std::span(params.end_ids) : std::span<const int32_t>());
+  const Bans fewer_bans(input, {});
+
+  if (params.temperature <= 0 || params.top_k == 1) {
+    int32_t token = largest(logits, bans);
+    if (token < 0) token = largest(logits, fewer_bans);
+    SHOAL_ASSERT(token >= 0, "all {} ids are banned", logits.size());
+    return token;
+  }
+  std::vector<Candidate> candidates = candidates_of(logits, bans);
+  if (candidates.empty()) candidates = candidates_of(logits, fewer_bans);
+  SHOAL_ASSERT(!candidates.empty(), "all {} ids are banned", logits.size());
+  return draw(candidates, params, input.position);
 }
 
 }  // namespace shoal::engine

@@ -4,6 +4,31 @@
 
 namespace shoal::engine {
 
+void RankSequence::remember(const plan::ScheduledSequence& scheduled) {
+  if (!admission.sampling.looks_back()) return;
+  const auto add = [this](int32_t token) {
+    history.add(token, history.length() >= admission.prompt_len);
+  };
+  if (history.length() == 0)
+    for (const int32_t token : admission.history) add(token);
+  for (size_t i = 0; i < scheduled.tokens.size(); ++i) {
+    const int64_t position = scheduled.start + static_cast<int64_t>(i);
+    if (position < history.length()) continue;
+    SHOAL_ASSERT(position == history.length() && scheduled.tokens[i] >= 0,
+                 "sequence {}: token {} at {}, after {} that are known",
+                 scheduled.id,
+                 scheduled.tokens[i],
+                 position,
+                 history.length());
+    add(scheduled.tokens[i]);
+  }
+}
+
+void RankSequence::took(int32_t token) {
+  last_sample = token;
+  if (admission.sampling.looks_back()) history.add(token, true);
+}
+
 void SequenceTable::apply(const plan::StepPlan& plan) {
   for (const plan::SequenceId id : plan.released) sequences_.erase(id);
   for (const plan::Admission& admission : plan.admitted)

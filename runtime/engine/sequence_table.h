@@ -5,6 +5,7 @@
 #include <map>
 #include <vector>
 
+#include "runtime/engine/token_history.h"
 #include "runtime/plan/step_plan.h"
 
 namespace shoal::engine {
@@ -12,8 +13,14 @@ namespace shoal::engine {
 struct RankSequence {
   plan::Admission admission;
   std::vector<plan::BlockId> blocks;
+  TokenHistory history;  // last stage's owner; filled only for samplers that look back
   int32_t last_sample = plan::kPreviousSample;
   int samples_under_way = 0;  // sampled on the last stage, not yet here
+
+  // The tokens that a step feeds, as far as `history` does not hold them.
+  void remember(const plan::ScheduledSequence& scheduled);
+  // A token sampled here.
+  void took(int32_t token);
 };
 
 class SequenceTable {

@@ -25,6 +25,16 @@ TensorView grown(std::vector<float>& memory, int64_t rows, int64_t cols) {
   return view_f32(memory.data(), rows, cols);
 }
 
+// Of score.token, and the likeliest ids if they are wanted. Returns log_sum_exp(row).
+double add_logprobs(std::span<const float> row,
+                    const plan::SamplingParams& params,
+                    plan::TokenScore& score) {
+  const double log_sum = log_sum_exp(row);
+  score.logprob = static_cast<float>(row[static_cast<size_t>(score.token)] - log_sum);
+  if (params.logprobs > 0) score.top = likeliest(row, log_sum, params.logprobs);
+  return log_sum;
+}
+
 }  // namespace
 
 StepRunner::StepRunner(RankParts parts)
@@ -90,6 +100,7 @@ void StepRunner::finish_rows(const Exec& exec,
   const auto begin = std::chrono::steady_clock::now();
   std::vector<const LocalSequence*> sampling;
   for (const LocalSequence& local : step_.sequences()) {
+    local.sequence->remember(*local.scheduled);
     const plan::Score score = local.scheduled->score;
     if (score == plan::Score::kChunk || score == plan::Score::kFullLogits)
       score_chunk(local, exec, result, report);
@@ -112,18 +123,19 @@ void StepRunner::finish_rows(const Exec& exec,
     const LocalSequence& local = *sampling[static_cast<size_t>(i)];
     const std::span<const float> row(logits.row(i), static_cast<size_t>(logits.cols()));
     const int64_t position = local.scheduled->start + result.repeat + local.num_rows;
-    const int32_t token =
-        sample_token(row, local.sequence->admission.sampling, position, parts_.masked_ids);
-    float logprob = 0;
-    if (local.scheduled->score == plan::Score::kSampled)
-      logprob = static_cast<float>(row[static_cast<size_t>(token)] - log_sum_exp(row));
-    local.sequence->last_sample = token;
-    sampled.push_back(token);
-    result.tokens.push_back({.id = local.scheduled->id,
-                             .position = position,
-                             .token = token,
-                             .logprob = logprob,
-                             .sampled = true});
+    const plan::Admission& admission = local.sequence->admission;
+    plan::TokenScore score{.id = local.scheduled->id, .position = position, .sampled = true};
+    score.token = sample_token({.logits = row,
+                                .position = position,
+                                .num_generated = position - admission.prompt_len,
+                                .history = &local.sequence->history,
+                                .masked = parts_.masked_ids},
+                               admission.sampling);
+    if (local.scheduled->score == plan::Score::kSampled || admission.sampling.logprobs >= 0)
+      add_logprobs(row, admission.sampling, score);
+    local.sequence->took(score.token);
+    sampled.push_back(score.token);
+    result.tokens.push_back(std::move(score));
   }
   stats_.seconds_sampling += seconds_since(begin);
 }
@@ -149,10 +161,9 @@ void StepRunner::score_chunk(const LocalSequence& local,
     for (int64_t i = 0; i < count; ++i) {
       const std::span<float> row(logits.row(i), static_cast<size_t>(logits.cols()));
       const int32_t token = next_token(static_cast<int>(begin + i));
-      const double log_sum = log_sum_exp(row);
       plan::TokenScore score{
           .id = scheduled.id, .position = scheduled.start + begin + i + 1, .token = token};
-      score.logprob = static_cast<float>(row[static_cast<size_t>(token)] - log_sum);
+      const double log_sum = add_logprobs(row, local.sequence->admission.sampling, score);
       if (scheduled.score == plan::Score::kFullLogits) {
         score.row.resize(row.size());
         for (size_t id = 0; id < row.size(); ++id)

@@ -36,6 +36,15 @@ void append_list(std::string& out, std::string_view key, const std::vector<int32
   }
 }
 
+void append_list(std::string& out, std::string_view key, const std::vector<LogitBias>& biases) {
+  for (size_t i = 0; i < biases.size(); ++i)
+    fmt::format_to(std::back_inserter(out),
+                   "{}{}:{}",
+                   i == 0 ? fmt::format(" {} ", key) : ",",
+                   biases[i].id,
+                   biases[i].bias);
+}
+
 // Walks the words of a line. After the first failure every call fails and the reason stays.
 class Words {
  public:
@@ -75,20 +84,24 @@ class Words {
   }
 
   bool take(std::vector<int32_t>& out) {
-    if (failed()) return false;
-    std::string_view left = word_;
-    for (;;) {
-      const size_t comma = left.find(',');
-      const std::string_view item = left.substr(0, comma);
+    return take_items("expected numbers and commas", [&out](std::string_view item) {
       int32_t value = kPreviousSample;
-      if (item != kPreviousWord && !convert(item, value))
-        return fail("expected numbers and commas");
+      if (item != kPreviousWord && !convert(item, value)) return false;
       out.push_back(value);
-      if (comma == std::string_view::npos) break;
-      left = left.substr(comma + 1);
-    }
-    advance();
-    return true;
+      return true;
+    });
+  }
+
+  bool take(std::vector<LogitBias>& out) {
+    return take_items("expected ID:BIAS and commas", [&out](std::string_view item) {
+      const size_t colon = item.find(':');
+      LogitBias value;
+      if (colon == std::string_view::npos || !convert(item.substr(0, colon), value.id) ||
+          !convert(item.substr(colon + 1), value.bias))
+        return false;
+      out.push_back(value);
+      return true;
+    });
   }
 
   bool take(Score& out) {
@@ -103,6 +116,20 @@ class Words {
   }
 
  private:
+  template <class Read>
+  bool take_items(std::string_view expected, Read read) {
+    if (failed()) return false;
+    std::string_view left = word_;
+    for (;;) {
+      const size_t comma = left.find(',');
+      if (!read(left.substr(0, comma))) return fail(expected);
+      if (comma == std::string_view::npos) break;
+      left = left.substr(comma + 1);
+    }
+    advance();
+    return true;
+  }
+
   template <class Number>
   static bool convert(std::string_view text, Number& out) {
     const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), out);
@@ -168,7 +195,14 @@ void parse_admission(Words& words, Admission& admission) {
         section.field("prompt", admission.prompt_len) ||
         section.field("temp", sampling.temperature) || section.field("top_k", sampling.top_k) ||
         section.field("top_p", sampling.top_p) || section.field("min_p", sampling.min_p) ||
-        section.field("seed", sampling.seed) || section.field("history", admission.history))
+        section.field("seed", sampling.seed) ||
+        section.field("presence", sampling.presence_penalty) ||
+        section.field("frequency", sampling.frequency_penalty) ||
+        section.field("repetition", sampling.repetition_penalty) ||
+        section.field("bias", sampling.logit_bias) ||
+        section.field("min_tokens", sampling.min_tokens) ||
+        section.field("end_ids", sampling.end_ids) ||
+        section.field("logprobs", sampling.logprobs) || section.field("history", admission.history))
       continue;
     words.fail("unknown word");
   }
@@ -204,6 +238,16 @@ std::string to_text(const StepPlan& plan) {
     if (a.sampling.top_p != usual.top_p) add(" top_p {}", a.sampling.top_p);
     if (a.sampling.min_p != usual.min_p) add(" min_p {}", a.sampling.min_p);
     add(" seed {}", a.sampling.seed);
+    if (a.sampling.presence_penalty != usual.presence_penalty)
+      add(" presence {}", a.sampling.presence_penalty);
+    if (a.sampling.frequency_penalty != usual.frequency_penalty)
+      add(" frequency {}", a.sampling.frequency_penalty);
+    if (a.sampling.repetition_penalty != usual.repetition_penalty)
+      add(" repetition {}", a.sampling.repetition_penalty);
+    append_list(out, "bias", a.sampling.logit_bias);
+    if (a.sampling.min_tokens != usual.min_tokens) add(" min_tokens {}", a.sampling.min_tokens);
+    append_list(out, "end_ids", a.sampling.end_ids);
+    if (a.sampling.logprobs != usual.logprobs) add(" logprobs {}", a.sampling.logprobs);
     append_list(out, "history", a.history);
   }
   for (const ScheduledSequence& run : plan.sequences) {

@@ -22,7 +22,7 @@ inline constexpr int32_t kPreviousSample = -1;
 // What of the logits goes back to the coordinator besides the sampled token.
 enum class Score : uint8_t {
   kNone,
-  kSampled,     // log-probability of the sampled token
+  kSampled,     // log-probability of the sampled token (SamplingParams::logprobs says it too)
   kChunk,       // log-probability of each next token of the chunk (NLL is computed on the rank)
   kFullLogits,  // the whole row of log-probabilities for each scored position
 };
@@ -34,7 +34,8 @@ struct Admission {
   int state_slot = 0;
   int64_t prompt_len = 0;
   SamplingParams sampling;
-  std::vector<int32_t> history;  // tokens before `start`, for samplers that look back
+  // Tokens before the first `start`: needed where that is above 0 and sampling.looks_back().
+  std::vector<int32_t> history;
   bool operator==(const Admission&) const = default;
 };
 
@@ -61,13 +62,20 @@ struct StepPlan {
   bool operator==(const StepPlan&) const = default;
 };
 
+struct TokenLogprob {
+  int32_t token = -1;
+  float logprob = 0;
+  bool operator==(const TokenLogprob&) const = default;
+};
+
 struct TokenScore {
   SequenceId id = 0;
   int64_t position = 0;  // position that `token` takes (or would take) in its sequence
   int32_t token = -1;
   float logprob = 0;
-  bool sampled = false;    // false: a scored token of a chunk
-  std::vector<float> row;  // kFullLogits: log-probabilities [vocab]
+  bool sampled = false;           // false: a scored token of a chunk
+  std::vector<float> row;         // kFullLogits: log-probabilities [vocab]
+  std::vector<TokenLogprob> top;  // SamplingParams::logprobs > 0: the likeliest ids here
   bool operator==(const TokenScore&) const = default;
 };
 

@@ -15,6 +15,13 @@ plan::StepPlan full_plan() {
                            .prompt_len = 7,
                            .sampling = {0.5f, 40, 0.9f, 0.1f, 1234567890123ULL},
                            .history = {1, 2, 3}});
+  plan.admitted[0].sampling.presence_penalty = 0.5f;
+  plan.admitted[0].sampling.frequency_penalty = -0.25f;
+  plan.admitted[0].sampling.repetition_penalty = 1.25f;
+  plan.admitted[0].sampling.logit_bias = {{3, -100}, {9, 2.5f}};
+  plan.admitted[0].sampling.min_tokens = 4;
+  plan.admitted[0].sampling.end_ids = {8, 9};
+  plan.admitted[0].sampling.logprobs = 5;
   plan.released = {4, 8};
   plan.sequences.push_back({.id = 5,
                             .start = 16,
@@ -58,7 +65,8 @@ std::vector<ToCoordinator> coordinator_messages() {
                            .token = 11,
                            .logprob = -1.5f,
                            .sampled = true,
-                           .row = {0.5f, -2.0f}});
+                           .row = {0.5f, -2.0f},
+                           .top = {{11, -1.5f}, {4, -1.75f}}});
   result.final_part = false;
   result.step_nanos = 12345;
   result.stats.tokens = 6;

@@ -38,6 +38,13 @@ StepPlan random_plan(std::mt19937_64& random) {
     admission.state_slot = static_cast<int>(below(16));
     admission.prompt_len = static_cast<int64_t>(below(1u << 20));
     admission.sampling = {unit() * 2, static_cast<int32_t>(below(3)), unit(), unit(), random()};
+    admission.sampling.presence_penalty = unit() - 0.5f;
+    admission.sampling.frequency_penalty = below(2) == 1 ? unit() : 0;
+    admission.sampling.repetition_penalty = 1 + static_cast<float>(below(2)) * unit();
+    for (const int32_t id : list(0)) admission.sampling.logit_bias.push_back({id, unit() * -90});
+    admission.sampling.min_tokens = static_cast<int64_t>(below(3));
+    admission.sampling.end_ids = list(0);
+    admission.sampling.logprobs = static_cast<int32_t>(below(4)) - 1;
     admission.history = list(0);
     plan.admitted.push_back(admission);
   }
@@ -131,6 +138,8 @@ INSTANTIATE_TEST_SUITE_P(Lines,
                                          BadLine{"step 1 | jump 3", "\"jump\""},
                                          BadLine{"step 1 | admit 1 temp inf", "\"inf\""},
                                          BadLine{"step 1 | admit 1 temp nan", "\"nan\""},
+                                         BadLine{"step 1 | admit 1 bias 7", "ID:BIAS"},
+                                         BadLine{"step 1 | admit 1 bias 7:1,8:inf", "ID:BIAS"},
                                          BadLine{"step 1 | run 1 tokens 1,,2", "\"1,,2\""},
                                          BadLine{"step 1 | run 1 tokens 1,2,", "\"1,2,\""},
                                          BadLine{"step 1 | run 1 tokens", "at the end"},
