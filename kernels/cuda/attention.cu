@@ -4,9 +4,13 @@
 #include <algorithm>
 
 #include "kernels/cuda/cuda_ops.h"
+#include "kernels/cuda/dependent_launch.cuh"
 #include "kernels/cuda/math.cuh"
 #include "kernels/cuda/op_checks.h"
+#include "kernels/cuda/quantize_rows.cuh"
+#include "kernels/cuda/rotary.cuh"
 #include "kernels/ops/attention.h"
+#include "kernels/ops/composed.h"
 #include "runtime/device/cuda_launch.h"
 
 namespace shoal::kernels::cuda {
@@ -28,6 +32,11 @@ struct AttentionCall {
   float* output;
   int num_heads, num_kv_heads, head_dim, query_stride;
   int block_size, block_table_stride, num_sequences;
+  // Of attention_mix: the output gate beside each query (its first head's), and the quantised
+  // output. Null in the plain op.
+  const float* gate = nullptr;
+  int16_t* values = nullptr;
+  float *scales = nullptr, *sums = nullptr;
   // For split results, [token, head, split]; null where the splits are walked in turn.
   float* partial_acc = nullptr;  // [.., head_dim]
   float2* partial_max_sum = nullptr;
@@ -56,6 +65,7 @@ struct AttentionCall {
 
 // Grid: (tokens, KV heads).
 __global__ void store_kv_kernel(const __grid_constant__ AttentionCall call) {
+  wait_for_inputs();
   const int64_t token = blockIdx.x;
   const int head = blockIdx.y;
   const int64_t to = call.cache_at(call.sequence_of(token), head, call.positions[token]);
@@ -64,6 +74,43 @@ __global__ void store_kv_kernel(const __grid_constant__ AttentionCall call) {
     call.k_cache[to + d] = call.key[from + d];
     call.v_cache[to + d] = call.value[from + d];
   }
+}
+
+struct HeadsCall {
+  const float *query_weight, *key_weight;
+  HeadShape shape;
+  float* query;
+};
+
+constexpr int kHeadsAThreadBlock = 4;
+
+// Queries in place, keys and values into the cache, a warp a head.
+// Grid: (ceil((query heads + 2 KV heads) / 4), tokens).
+__global__ void __launch_bounds__(32 * kHeadsAThreadBlock)
+    prepare_heads_kernel(const __grid_constant__ AttentionCall call,
+                         const __grid_constant__ HeadsCall heads,
+                         const __grid_constant__ Frequencies frequencies) {
+  wait_for_inputs();
+  int head = blockIdx.x * kHeadsAThreadBlock + threadIdx.x / 32;
+  const int64_t token = blockIdx.y;
+  const double position = call.positions[token];
+  if (head < call.num_heads) {
+    float* query = heads.query + (token * call.num_heads + head) * call.query_stride;
+    norm_and_rotate(query, query, heads.query_weight, position, heads.shape, frequencies);
+    return;
+  }
+  head -= call.num_heads;
+  if (head >= 2 * call.num_kv_heads) return;
+  const int kv_head = head % call.num_kv_heads;
+  const int64_t from = (token * call.num_kv_heads + kv_head) * call.head_dim;
+  const int64_t to = call.cache_at(call.sequence_of(token), kv_head, call.positions[token]);
+  if (head < call.num_kv_heads) {
+    norm_and_rotate(
+        call.key + from, call.k_cache + to, heads.key_weight, position, heads.shape, frequencies);
+    return;
+  }
+  for (int d = threadIdx.x % 32; d < call.head_dim; d += 32)
+    call.v_cache[to + d] = call.value[from + d];
 }
 
 struct Split {
@@ -139,19 +186,32 @@ __device__ void load_query(const AttentionCall& call, int64_t token, int head, f
   if (threadIdx.x < call.head_dim) query[threadIdx.x] = from[threadIdx.x];
 }
 
+// Whole warps: attention_mix is for head dims that are multiples of 32.
 __device__ void store_output(const AttentionCall& call,
                              int64_t token,
                              int head,
                              const Split& total) {
-  if (threadIdx.x < call.head_dim)
-    call.output[(token * call.num_heads + head) * call.head_dim + threadIdx.x] =
-        total.acc * __fdiv_rn(1.0f, total.sum);
+  if (threadIdx.x >= call.head_dim) return;
+  const int64_t index = token * call.num_heads + head;
+  const int64_t at = index * call.head_dim + threadIdx.x;
+  float value = total.acc * __fdiv_rn(1.0f, total.sum);
+  if (call.gate != nullptr)
+    value = value * sigmoid(call.gate[index * call.query_stride + threadIdx.x]);
+  call.output[at] = value;
+  if (call.values == nullptr) return;
+  const QuantizedColumn column = quantize_column(value, kInt16Limit);
+  call.values[at] = static_cast<int16_t>(column.value);
+  if (threadIdx.x % 32 == 0) {
+    call.scales[at / 32] = column.scale;
+    call.sums[at / 32] = column.sum;
+  }
 }
 
 // Grid: (tokens, heads).
 __global__ void __launch_bounds__(kThreads)
     attention_kernel(const __grid_constant__ AttentionCall call) {
   __shared__ SplitScratch scratch;
+  wait_for_inputs();
   const int64_t token = blockIdx.x;
   const int head = blockIdx.y;
   const int kv_head = head / (call.num_heads / call.num_kv_heads);
@@ -170,6 +230,7 @@ __global__ void __launch_bounds__(kThreads)
 __global__ void __launch_bounds__(kThreads)
     attention_split_kernel(const __grid_constant__ AttentionCall call) {
   __shared__ SplitScratch scratch;
+  wait_for_inputs();
   const int64_t token = blockIdx.y;
   const int head = blockIdx.z;
   const int begin = blockIdx.x * kAttentionSplit;
@@ -190,6 +251,7 @@ __global__ void __launch_bounds__(kThreads)
 // Grid: (tokens, heads).
 __global__ void __launch_bounds__(kThreads)
     merge_splits_kernel(const __grid_constant__ AttentionCall call) {
+  wait_for_inputs();
   const int64_t token = blockIdx.x;
   const int head = blockIdx.y;
   const int num_splits = call.positions[token] / kAttentionSplit + 1;
@@ -239,22 +301,60 @@ bool place_partials(const AttentionParams& params,
   return true;
 }
 
-}  // namespace
+device::LaunchShape heads_launch(dim3 grid, Stream stream) {
+  return {.grid = grid, .block = dim3(kThreads), .stream = stream, .overlaps_previous = true};
+}
 
-void attention(const AttentionParams& params, const Exec& exec) {
-  check_attention(params);
-  AttentionCall call = call_of(params);
+// Keys and values are in the cache.
+void run_attention(const AttentionParams& params, AttentionCall call, const Exec& exec) {
   const auto num_tokens = static_cast<unsigned>(params.query.rows());
   const auto num_heads = static_cast<unsigned>(params.num_heads);
   const auto launch = [&](dim3 grid, void (*kernel)(AttentionCall)) {
-    device::Launch({.grid = grid, .block = dim3(kThreads), .stream = exec.stream})(kernel, call);
+    device::Launch(heads_launch(grid, exec.stream))(kernel, call);
   };
-  launch(dim3(num_tokens, static_cast<unsigned>(params.num_kv_heads)), store_kv_kernel);
   if (!place_partials(params, exec.workspace, call))
     return launch(dim3(num_tokens, num_heads), attention_kernel);
   launch(dim3(static_cast<unsigned>(call.max_splits), num_tokens, num_heads),
          attention_split_kernel);
   launch(dim3(num_tokens, num_heads), merge_splits_kernel);
+}
+
+}  // namespace
+
+void attention(const AttentionParams& params, const Exec& exec) {
+  check_attention(params);
+  const AttentionCall call = call_of(params);
+  device::Launch(heads_launch(
+      dim3(static_cast<unsigned>(params.query.rows()), static_cast<unsigned>(params.num_kv_heads)),
+      exec.stream))(store_kv_kernel, call);
+  run_attention(params, call, exec);
+}
+
+void attention_mix(const AttentionMixParams& params, const Exec& exec) {
+  const AttentionParams& attention = params.attention;
+  if (attention.head_dim % 32 != 0 || params.gate.gate.data != attention.query.data)
+    return composed::attention_mix<qk_norm_rope, cuda::attention, sigmoid_mul, quantize_rows>(
+        params, exec);
+  check_attention(attention);
+  check_rotary(params.query);
+  AttentionCall call = call_of(attention);
+  call.gate = params.gate.gate.f32() + params.gate.gate_offset;
+  call.values = static_cast<int16_t*>(params.output.int16.values);
+  call.scales = params.output.int16.scales;
+  call.sums = params.output.int16.sums;
+  const HeadsCall heads = {
+      .query_weight = params.query.weight,
+      .key_weight = params.key.weight,
+      .shape = {attention.head_dim, params.query.rotary_dim, params.query.epsilon},
+      .query = attention.query.f32()};
+  const int warps = attention.num_heads + 2 * attention.num_kv_heads;
+  device::Launch(
+      {.grid = dim3(static_cast<unsigned>((warps + kHeadsAThreadBlock - 1) / kHeadsAThreadBlock),
+                    static_cast<unsigned>(attention.query.rows())),
+       .block = dim3(32 * kHeadsAThreadBlock),
+       .stream = exec.stream,
+       .overlaps_previous = true})(prepare_heads_kernel, call, heads, frequencies_of(params.query));
+  run_attention(attention, call, exec);
 }
 
 }  // namespace shoal::kernels::cuda

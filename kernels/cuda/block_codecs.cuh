@@ -1,6 +1,7 @@
-// One struct a block type: load() decodes a 32-block of a row to packed integers and its scales,
-// as the unpack functions of kernels/quant do. Rows lie in device or shared memory, 2-byte aligned
-// at least (1 for MXFP4); loads are whole aligned words, so bytes around a row's ends are read.
+// One struct a block type, on the split layout (kernels/quant/split_blocks.h): fetch() loads what
+// a 32-block of a row needs into registers, unpack() makes packed integers and scales of it, as the
+// unpack functions of kernels/quant do. Apart, so that loads can be under way long before they are
+// used. load_pair() does both for a thread of a tile. `bodies` and `heads` are those of the row.
 #pragma once
 #include <cstdint>
 
@@ -24,35 +25,12 @@ struct WeightPair {
   float min;
 };
 
-__device__ inline uint32_t load_word(const uint8_t* at) {
-  return *reinterpret_cast<const uint32_t*>(at);
+template <class T>
+__device__ inline T load_at(const uint8_t* at) {
+  return __ldg(reinterpret_cast<const T*>(at));
 }
 
-__device__ inline uint4 load_quad(const uint8_t* at) { return *reinterpret_cast<const uint4*>(at); }
-
-// A word at an even address.
-__device__ inline uint32_t load_halves(const uint8_t* at) {
-  const auto* halves = reinterpret_cast<const uint16_t*>(at);
-  return halves[0] | static_cast<uint32_t>(halves[1]) << 16;
-}
-
-// kWords words from any address, by aligned loads.
-template <int kWords>
-__device__ inline void load_words(const uint8_t* at, uint32_t (&out)[kWords]) {
-  const auto address = reinterpret_cast<uintptr_t>(at);
-  const uint8_t* const base = at - address % 4;
-  const unsigned shift = 8 * static_cast<unsigned>(address % 4);
-  uint32_t raw[kWords + 1];
-#pragma unroll
-  for (int i = 0; i < kWords; ++i) raw[i] = load_word(base + 4 * i);
-  raw[kWords] = shift != 0 ? load_word(base + 4 * kWords) : 0;
-#pragma unroll
-  for (int i = 0; i < kWords; ++i) out[i] = __funnelshift_r(raw[i], raw[i + 1], shift);
-}
-
-__device__ inline void load_quads(const uint8_t* at, uint32_t (&out)[8]) {
-  const uint4 first = load_quad(at);
-  const uint4 second = load_quad(at + 16);
+__device__ inline void words_of(const uint4& first, const uint4& second, uint32_t (&out)[8]) {
   out[0] = first.x, out[1] = first.y, out[2] = first.z, out[3] = first.w;
   out[4] = second.x, out[5] = second.y, out[6] = second.z, out[7] = second.w;
 }
@@ -61,10 +39,6 @@ __device__ inline float half_bits(uint32_t bits) {
   float value;
   asm("{ .reg .b16 h; cvt.u16.u32 h, %1; cvt.f32.f16 %0, h; }" : "=f"(value) : "r"(bits & 0xffff));
   return value;
-}
-
-__device__ inline float load_half(const uint8_t* at) {
-  return half_bits(*reinterpret_cast<const uint16_t*>(at));
 }
 
 // Sixteen signed levels, looked up by the nibbles of a word: even nibbles are columns of the low
@@ -100,76 +74,105 @@ __device__ inline void six_bit_scales(const uint4& head, int g, Out& out) {
   out.min = __fmul_rn(half_bits(head.x >> 16), static_cast<float>(min));
 }
 
+// Rows of a split matrix as kernels see them.
+struct SplitRow {
+  const uint8_t* bodies;
+  const uint8_t* heads;
+};
+
 struct Q8_0 {
-  static constexpr int kBytes256 = 272;  // of 256 columns
+  static constexpr int kBody256 = 256, kHead256 = 16;  // bytes of 256 columns
   static constexpr int kGroup = 32;
   static constexpr bool kHasMin = false;
-  __device__ static void load(const uint8_t* row, int j, WeightBlock& out) {
-    const uint8_t* block = row + 34 * j;
+  struct Raw {
+    uint4 body[2];
+    uint16_t d;
+  };
+  __device__ static void fetch(const SplitRow& row, int j, Raw& raw) {
+    raw.body[0] = load_at<uint4>(row.bodies + 32 * j);
+    raw.body[1] = load_at<uint4>(row.bodies + 32 * j + 16);
+    raw.d = load_at<uint16_t>(row.heads + 2 * j);
+  }
+  __device__ static void unpack(const Raw& raw, int, WeightBlock& out) {
     uint32_t words[8];
-    load_words(block + 2, words);
-    out.scale[0] = load_half(block);
+    words_of(raw.body[0], raw.body[1], words);
+    out.scale[0] = half_bits(raw.d);
 #pragma unroll
     for (int i = 0; i < 8; ++i) out.q[i] = static_cast<int>(words[i]);
   }
-  __device__ static void load_pair(const uint8_t* row, int j, int t, WeightPair& out) {
-    const uint8_t* block = row + 34 * j;
-    out.scale[0] = load_half(block);
-    out.q[0] = static_cast<int>(load_halves(block + 2 + 4 * t));
-    out.q[1] = static_cast<int>(load_halves(block + 18 + 4 * t));
+  __device__ static void load_pair(const SplitRow& row, int j, int t, WeightPair& out) {
+    out.scale[0] = half_bits(load_at<uint16_t>(row.heads + 2 * j));
+    out.q[0] = load_at<int>(row.bodies + 32 * j + 4 * t);
+    out.q[1] = load_at<int>(row.bodies + 32 * j + 16 + 4 * t);
   }
 };
 
 struct Q4_K {
-  static constexpr int kBytes256 = 144;  // of 256 columns
+  static constexpr int kBody256 = 128, kHead256 = 16;
   static constexpr int kGroup = 32;
   static constexpr bool kHasMin = true;
-  __device__ static void load(const uint8_t* row, int j, WeightBlock& out) {
-    const uint8_t* block = row + 144 * (j / 8);
-    const int g = j % 8;
+  struct Raw {
+    uint4 codes[2], head;
+  };
+  __device__ static void fetch(const SplitRow& row, int j, Raw& raw) {
+    const uint8_t* body = row.bodies + 128 * (j / 8) + 32 * (j % 8 / 2);
+    raw.codes[0] = load_at<uint4>(body);
+    raw.codes[1] = load_at<uint4>(body + 16);
+    raw.head = load_at<uint4>(row.heads + 16 * (j / 8));
+  }
+  __device__ static void unpack(const Raw& raw, int j, WeightBlock& out) {
     uint32_t codes[8];
-    load_quads(block + 16 + 32 * (g / 2), codes);
-    six_bit_scales(load_quad(block), g, out);
-    const int shift = 4 * (g % 2);
+    words_of(raw.codes[0], raw.codes[1], codes);
+    six_bit_scales(raw.head, j % 8, out);
+    const int shift = 4 * (j % 2);
 #pragma unroll
     for (int i = 0; i < 8; ++i) out.q[i] = static_cast<int>(codes[i] >> shift & 0x0f0f0f0f);
   }
-  __device__ static void load_pair(const uint8_t* row, int j, int t, WeightPair& out) {
-    const uint8_t* block = row + 144 * (j / 8);
-    const int g = j % 8;
-    six_bit_scales(load_quad(block), g, out);
+  __device__ static void load_pair(const SplitRow& row, int j, int t, WeightPair& out) {
+    const uint8_t* body = row.bodies + 128 * (j / 8) + 32 * (j % 8 / 2) + 4 * t;
+    six_bit_scales(load_at<uint4>(row.heads + 16 * (j / 8)), j % 8, out);
 #pragma unroll
     for (int i = 0; i < 2; ++i)
-      out.q[i] = static_cast<int>(
-          load_word(block + 16 + 32 * (g / 2) + 16 * i + 4 * t) >> 4 * (g % 2) & 0x0f0f0f0f);
+      out.q[i] = static_cast<int>(load_at<uint32_t>(body + 16 * i) >> 4 * (j % 2) & 0x0f0f0f0f);
   }
 };
 
 struct Q5_K {
-  static constexpr int kBytes256 = 176;  // of 256 columns
+  static constexpr int kBody256 = 160, kHead256 = 16;
   static constexpr int kGroup = 32;
   static constexpr bool kHasMin = true;
-  __device__ static void load(const uint8_t* row, int j, WeightBlock& out) {
-    const uint8_t* block = row + 176 * (j / 8);
+  struct Raw {
+    uint4 codes[2], fifths[2], head;
+  };
+  __device__ static void fetch(const SplitRow& row, int j, Raw& raw) {
+    const uint8_t* body = row.bodies + 160 * (j / 8);
+    const uint8_t* codes = body + 32 + 32 * (j % 8 / 2);
+    raw.codes[0] = load_at<uint4>(codes);
+    raw.codes[1] = load_at<uint4>(codes + 16);
+    raw.fifths[0] = load_at<uint4>(body);
+    raw.fifths[1] = load_at<uint4>(body + 16);
+    raw.head = load_at<uint4>(row.heads + 16 * (j / 8));
+  }
+  __device__ static void unpack(const Raw& raw, int j, WeightBlock& out) {
     const int g = j % 8;
     uint32_t codes[8], fifths[8];
-    load_quads(block + 48 + 32 * (g / 2), codes);
-    load_quads(block + 16, fifths);
-    six_bit_scales(load_quad(block), g, out);
+    words_of(raw.codes[0], raw.codes[1], codes);
+    words_of(raw.fifths[0], raw.fifths[1], fifths);
+    six_bit_scales(raw.head, g, out);
     const int shift = 4 * (g % 2);
 #pragma unroll
     for (int i = 0; i < 8; ++i)
       out.q[i] =
           static_cast<int>((codes[i] >> shift & 0x0f0f0f0f) | (fifths[i] >> g & 0x01010101) << 4);
   }
-  __device__ static void load_pair(const uint8_t* row, int j, int t, WeightPair& out) {
-    const uint8_t* block = row + 176 * (j / 8);
+  __device__ static void load_pair(const SplitRow& row, int j, int t, WeightPair& out) {
+    const uint8_t* body = row.bodies + 160 * (j / 8) + 4 * t;
     const int g = j % 8;
-    six_bit_scales(load_quad(block), g, out);
+    six_bit_scales(load_at<uint4>(row.heads + 16 * (j / 8)), g, out);
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const uint32_t codes = load_word(block + 48 + 32 * (g / 2) + 16 * i + 4 * t);
-      const uint32_t fifths = load_word(block + 16 + 16 * i + 4 * t);
+      const uint32_t codes = load_at<uint32_t>(body + 32 + 32 * (g / 2) + 16 * i);
+      const uint32_t fifths = load_at<uint32_t>(body + 16 * i);
       out.q[i] =
           static_cast<int>((codes >> 4 * (g % 2) & 0x0f0f0f0f) | (fifths >> g & 0x01010101) << 4);
     }
@@ -177,49 +180,69 @@ struct Q5_K {
 };
 
 struct Q6_K {
-  static constexpr int kBytes256 = 210;  // of 256 columns
+  static constexpr int kBody256 = 208, kHead256 = 2;
   static constexpr int kGroup = 16;
   static constexpr bool kHasMin = false;
-  __device__ static void load(const uint8_t* row, int j, WeightBlock& out) {
-    const uint8_t* block = row + 210 * (j / 8);
+  struct Raw {
+    uint4 low[2], high[2];
+    uint16_t scales, d;
+  };
+  __device__ static void fetch(const SplitRow& row, int j, Raw& raw) {
+    const uint8_t* body = row.bodies + 208 * (j / 8);
     const int g = j % 8;
-    const int quarter = g % 4;  // of the superblock's half
-    uint32_t low[8], high[8];
-    load_words(block + 64 * (g / 4) + 32 * (quarter % 2), low);
-    load_words(block + 128 + 32 * (g / 4), high);
-    const float d = load_half(block + 208);
-#pragma unroll
-    for (int i = 0; i < 2; ++i)
-      out.scale[i] = __fmul_rn(d, static_cast<float>(static_cast<int8_t>(block[192 + 2 * g + i])));
-#pragma unroll
-    for (int i = 0; i < 8; ++i)
-      out.q[i] = static_cast<int>(__vsub4(
-          (low[i] >> 4 * (quarter / 2) & 0x0f0f0f0f) | (high[i] >> 2 * quarter & 0x03030303) << 4,
-          0x20202020));
+    const uint8_t* low = body + 64 * (g / 4) + 32 * (g % 2);
+    const uint8_t* high = body + 128 + 32 * (g / 4);
+    raw.low[0] = load_at<uint4>(low);
+    raw.low[1] = load_at<uint4>(low + 16);
+    raw.high[0] = load_at<uint4>(high);
+    raw.high[1] = load_at<uint4>(high + 16);
+    raw.scales = load_at<uint16_t>(body + 192 + 2 * g);
+    raw.d = load_at<uint16_t>(row.heads + 2 * (j / 8));
   }
-  __device__ static void load_pair(const uint8_t* row, int j, int t, WeightPair& out) {
-    const uint8_t* block = row + 210 * (j / 8);
+  __device__ static uint32_t join(uint32_t low, uint32_t high, int quarter) {
+    return __vsub4((low >> 4 * (quarter / 2) & 0x0f0f0f0f) | (high >> 2 * quarter & 0x03030303)
+                                                                 << 4,
+                   0x20202020);
+  }
+  __device__ static float scale(float d, uint32_t byte) {
+    return __fmul_rn(d, static_cast<float>(static_cast<int8_t>(byte & 255)));
+  }
+  __device__ static void unpack(const Raw& raw, int j, WeightBlock& out) {
+    uint32_t low[8], high[8];
+    words_of(raw.low[0], raw.low[1], low);
+    words_of(raw.high[0], raw.high[1], high);
+    const float d = half_bits(raw.d);
+    out.scale[0] = scale(d, raw.scales);
+    out.scale[1] = scale(d, raw.scales >> 8);
+#pragma unroll
+    for (int i = 0; i < 8; ++i) out.q[i] = static_cast<int>(join(low[i], high[i], j % 4));
+  }
+  __device__ static void load_pair(const SplitRow& row, int j, int t, WeightPair& out) {
+    const uint8_t* body = row.bodies + 208 * (j / 8);
     const int g = j % 8;
-    const int quarter = g % 4;
-    const float d = load_half(block + 208);
+    const float d = half_bits(load_at<uint16_t>(row.heads + 2 * (j / 8)));
+    const uint32_t scales = load_at<uint16_t>(body + 192 + 2 * g);
 #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const uint32_t low = load_halves(block + 64 * (g / 4) + 32 * (quarter % 2) + 16 * i + 4 * t);
-      const uint32_t high = load_halves(block + 128 + 32 * (g / 4) + 16 * i + 4 * t);
-      out.scale[i] = __fmul_rn(d, static_cast<float>(static_cast<int8_t>(block[192 + 2 * g + i])));
-      out.q[i] = static_cast<int>(
-          __vsub4((low >> 4 * (quarter / 2) & 0x0f0f0f0f) | (high >> 2 * quarter & 0x03030303) << 4,
-                  0x20202020));
+      const uint32_t low = load_at<uint32_t>(body + 64 * (g / 4) + 32 * (g % 2) + 16 * i + 4 * t);
+      const uint32_t high = load_at<uint32_t>(body + 128 + 32 * (g / 4) + 16 * i + 4 * t);
+      out.scale[i] = scale(d, scales >> 8 * i);
+      out.q[i] = static_cast<int>(join(low, high, g % 4));
     }
   }
 };
 
 struct IQ3_XXS {
-  static constexpr int kBytes256 = 98;  // of 256 columns
+  static constexpr int kBody256 = 96, kHead256 = 2;
   static constexpr int kGroup = 32;
   static constexpr bool kHasMin = false;
-  __device__ static float scale(const uint8_t* block, uint32_t word) {
-    return __fmul_rn(__fmul_rn(load_half(block), 0.5f + static_cast<float>(word >> 28)), 0.5f);
+  struct Raw {
+    uint2 indices;
+    uint32_t word;
+    uint16_t d;
+  };
+  __device__ static float scale(uint32_t d, uint32_t word) {
+    return __fmul_rn(__fmul_rn(half_bits(d), 0.5f + static_cast<float>(word >> 28)), 0.5f);
   }
   // Columns 4 run .. 4 run + 3.
   __device__ static int look_up_run(uint32_t index, uint32_t word, int run) {
@@ -230,82 +253,89 @@ struct IQ3_XXS {
     const uint32_t minus = ((signs >> 4 * (run % 2) & 15) * 0x00204081u & 0x01010101u) * 255u;
     return static_cast<int>(__vsub4(magnitude ^ minus, minus));
   }
-  __device__ static void load(const uint8_t* row, int j, WeightBlock& out) {
-    const uint8_t* block = row + 98 * (j / 8);
-    const int g = j % 8;
-    uint32_t indices[2], word[1];
-    load_words(block + 2 + 8 * g, indices);
-    load_words(block + 66 + 4 * g, word);
-    out.scale[0] = scale(block, word[0]);
-#pragma unroll
-    for (int run = 0; run < 8; ++run)
-      out.q[run] = look_up_run(indices[run / 4] >> 8 * (run % 4) & 255, word[0], run);
+  __device__ static void fetch(const SplitRow& row, int j, Raw& raw) {
+    const uint8_t* body = row.bodies + 96 * (j / 8);
+    raw.indices = load_at<uint2>(body + 8 * (j % 8));
+    raw.word = load_at<uint32_t>(body + 64 + 4 * (j % 8));
+    raw.d = load_at<uint16_t>(row.heads + 2 * (j / 8));
   }
-  __device__ static void load_pair(const uint8_t* row, int j, int t, WeightPair& out) {
-    const uint8_t* block = row + 98 * (j / 8);
+  __device__ static void unpack(const Raw& raw, int, WeightBlock& out) {
+    out.scale[0] = scale(raw.d, raw.word);
+#pragma unroll
+    for (int run = 0; run < 8; ++run) {
+      const uint32_t indices = run < 4 ? raw.indices.x : raw.indices.y;
+      out.q[run] = look_up_run(indices >> 8 * (run % 4) & 255, raw.word, run);
+    }
+  }
+  __device__ static void load_pair(const SplitRow& row, int j, int t, WeightPair& out) {
+    const uint8_t* body = row.bodies + 96 * (j / 8);
     const int g = j % 8;
-    const uint32_t word = load_halves(block + 66 + 4 * g);
-    out.scale[0] = scale(block, word);
+    const auto word = load_at<uint32_t>(body + 64 + 4 * g);
+    out.scale[0] = scale(load_at<uint16_t>(row.heads + 2 * (j / 8)), word);
 #pragma unroll
     for (int i = 0; i < 2; ++i)
-      out.q[i] = look_up_run(block[2 + 8 * g + 4 * i + t], word, 4 * i + t);
+      out.q[i] = look_up_run(load_at<uint8_t>(body + 8 * g + 4 * i + t), word, 4 * i + t);
   }
 };
 
 struct IQ4_XS {
-  static constexpr int kBytes256 = 136;  // of 256 columns
+  static constexpr int kBody256 = 128, kHead256 = 8;
   static constexpr int kGroup = 32;
   static constexpr bool kHasMin = false;
+  struct Raw {
+    uint4 codes;
+    uint2 head;
+  };
   __device__ static Levels levels() { return {{0xbfad9881, 0xf6eaddcf, 0x26190d01, 0x71594535}}; }
-  __device__ static float scale(const uint8_t* block, int g) {
-    const uint2 head = *reinterpret_cast<const uint2*>(block);
+  __device__ static float scale(const uint2& head, int g) {
     const uint32_t high = head.x >> 16 >> 2 * g & 3;
     const uint32_t low = head.y >> 4 * g & 15;
     return __fmul_rn(half_bits(head.x), static_cast<float>(static_cast<int>(low | high << 4) - 32));
   }
-  __device__ static void load(const uint8_t* row, int j, WeightBlock& out) {
-    const uint8_t* block = row + 136 * (j / 8);
-    const int g = j % 8;
-    const auto* at = reinterpret_cast<const uint2*>(block + 8 + 16 * g);
-    const uint2 first = at[0], second = at[1];
-    out.scale[0] = scale(block, g);
-    look_up(levels(), first.x, out.q[0], out.q[4]);
-    look_up(levels(), first.y, out.q[1], out.q[5]);
-    look_up(levels(), second.x, out.q[2], out.q[6]);
-    look_up(levels(), second.y, out.q[3], out.q[7]);
+  __device__ static void fetch(const SplitRow& row, int j, Raw& raw) {
+    raw.codes = load_at<uint4>(row.bodies + 16 * j);
+    raw.head = load_at<uint2>(row.heads + 8 * (j / 8));
   }
-  __device__ static void load_pair(const uint8_t* row, int j, int t, WeightPair& out) {
-    const uint8_t* block = row + 136 * (j / 8);
-    const int g = j % 8;
-    out.scale[0] = scale(block, g);
-    look_up(levels(), load_word(block + 8 + 16 * g + 4 * t), out.q[0], out.q[1]);
+  __device__ static void unpack(const Raw& raw, int j, WeightBlock& out) {
+    out.scale[0] = scale(raw.head, j % 8);
+    look_up(levels(), raw.codes.x, out.q[0], out.q[4]);
+    look_up(levels(), raw.codes.y, out.q[1], out.q[5]);
+    look_up(levels(), raw.codes.z, out.q[2], out.q[6]);
+    look_up(levels(), raw.codes.w, out.q[3], out.q[7]);
+  }
+  __device__ static void load_pair(const SplitRow& row, int j, int t, WeightPair& out) {
+    out.scale[0] = scale(load_at<uint2>(row.heads + 8 * (j / 8)), j % 8);
+    look_up(levels(), load_at<uint32_t>(row.bodies + 16 * j + 4 * t), out.q[0], out.q[1]);
   }
 };
 
 struct MXFP4 {
-  static constexpr int kBytes256 = 136;  // of 256 columns
+  static constexpr int kBody256 = 128, kHead256 = 8;
   static constexpr int kGroup = 32;
   static constexpr bool kHasMin = false;
+  struct Raw {
+    uint4 codes;
+    uint8_t e;
+  };
   __device__ static Levels levels() { return {{0x03020100, 0x0c080604, 0xfdfeff00, 0xf4f8fafc}}; }
   // Half of 2^(e - 127), as the levels are doubled.
-  __device__ static float scale(const uint8_t* block) {
-    const uint32_t e = block[0];
+  __device__ static float scale(uint32_t e) {
     return __uint_as_float(e >= 2 ? (e - 1) << 23 : 0x00200000u << e);
   }
-  __device__ static void load(const uint8_t* row, int j, WeightBlock& out) {
-    const uint8_t* block = row + 17 * j;
-    uint32_t codes[4];
-    load_words(block + 1, codes);
-    out.scale[0] = scale(block);
-#pragma unroll
-    for (int i = 0; i < 4; ++i) look_up(levels(), codes[i], out.q[i], out.q[4 + i]);
+  __device__ static void fetch(const SplitRow& row, int j, Raw& raw) {
+    raw.codes = load_at<uint4>(row.bodies + 16 * j);
+    raw.e = load_at<uint8_t>(row.heads + j);
   }
-  __device__ static void load_pair(const uint8_t* row, int j, int t, WeightPair& out) {
-    const uint8_t* block = row + 17 * j;
-    uint32_t codes[1];
-    load_words(block + 1 + 4 * t, codes);
-    out.scale[0] = scale(block);
-    look_up(levels(), codes[0], out.q[0], out.q[1]);
+  __device__ static void unpack(const Raw& raw, int, WeightBlock& out) {
+    out.scale[0] = scale(raw.e);
+    look_up(levels(), raw.codes.x, out.q[0], out.q[4]);
+    look_up(levels(), raw.codes.y, out.q[1], out.q[5]);
+    look_up(levels(), raw.codes.z, out.q[2], out.q[6]);
+    look_up(levels(), raw.codes.w, out.q[3], out.q[7]);
+  }
+  __device__ static void load_pair(const SplitRow& row, int j, int t, WeightPair& out) {
+    out.scale[0] = scale(load_at<uint8_t>(row.heads + j));
+    look_up(levels(), load_at<uint32_t>(row.bodies + 16 * j + 4 * t), out.q[0], out.q[1]);
   }
 };
 

@@ -1,4 +1,5 @@
 #include "kernels/cuda/cuda_ops.h"
+#include "kernels/cuda/dependent_launch.cuh"
 #include "kernels/cuda/math.cuh"
 #include "kernels/cuda/op_checks.h"
 #include "runtime/device/cuda_launch.h"
@@ -22,6 +23,7 @@ struct ConvCall {
 template <int kKernel>
 __global__ void conv_kernel(const __grid_constant__ ConvCall call) {
   constexpr int kHistory = kKernel - 1;
+  wait_for_inputs();
   const int64_t c = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x;
   const int64_t begin = call.starts[blockIdx.y];
   const int64_t end = call.starts[blockIdx.y + 1];
@@ -71,7 +73,8 @@ void conv_silu(const ConvParams& params, const Exec& exec) {
   device::Launch({.grid = dim3(static_cast<unsigned>((call.channels + kThreads - 1) / kThreads),
                                static_cast<unsigned>(params.num_sequences)),
                   .block = dim3(kThreads),
-                  .stream = exec.stream})(kKernels[params.kernel - 1], call);
+                  .stream = exec.stream,
+                  .overlaps_previous = true})(kKernels[params.kernel - 1], call);
 }
 
 }  // namespace shoal::kernels::cuda

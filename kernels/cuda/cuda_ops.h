@@ -1,11 +1,12 @@
 // The CUDA backend, one function a KernelTable field; contracts in kernels/ops/*.h. What differs
 // from the CPU backends:
-// - every pointer inside Params is device memory, except the spans of ExpertMlpParams, which are
-//   host memory that need only live until the call returns; Exec::workspace is device memory;
+// - every pointer inside Params is device memory, except the spans of ExpertMlpParams and
+//   ProjectParams, which are host memory that need only live until the call returns;
+//   Exec::workspace is device memory;
 // - calls only enqueue on Exec::stream and return; nothing is allocated on the device;
-// - weights begin where rows of a 16-byte aligned matrix do, and the 16-byte words around their
-//   ends are readable (device::DeviceBuffer sees to that); activation values begin at a multiple
-//   of 16;
+// - quantised weights are in split layout; activation values begin at a multiple of 16;
+// - dense products of quantised weights take int16 rows, experts int8 rows grouped on the device
+//   (ExpertMlpParams::groups);
 // - values that lie on the device (token ids, positions, block tables) cannot be asserted: a token
 //   id outside the table gives a row of NaN, the others are the caller's word;
 // - block types: Q8_0, Q4_K, Q5_K, Q6_K, IQ3_XXS, IQ4_XS, MXFP4, beside F32, F16 and BF16; others
@@ -36,6 +37,11 @@ void silu_mul(const SiluMulParams& params, const Exec& exec);
 void sigmoid_mul(const SigmoidMulParams& params, const Exec& exec);
 void add_scaled(const AddScaledParams& params, const Exec& exec);
 
+void norm_inputs(const NormInputsParams& params, const Exec& exec);
+void project(const ProjectParams& params, const Exec& exec);
+void delta_mix(const DeltaMixParams& params, const Exec& exec);
+void attention_mix(const AttentionMixParams& params, const Exec& exec);
+void silu_inputs(const SiluInputsParams& params, const Exec& exec);
 void group_rows(const GroupRowsParams& params, const Exec& exec);
 void combine_rows(const CombineRowsParams& params, const Exec& exec);
 void fill_tokens(const FillTokensParams& params, const Exec& exec);

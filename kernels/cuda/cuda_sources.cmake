@@ -6,13 +6,19 @@ if(SHOAL_CUDA)
     cuda/delta_net.cu
     cuda/elementwise.cu
     cuda/embed_rows.cu
+    cuda/expert_floats.cu
     cuda/expert_mlp.cu
+    cuda/expert_rows.cu
     cuda/expert_tiles.cu
+    cuda/fill_random.cu
     cuda/matmul.cu
     cuda/norm.cu
+    cuda/norm_inputs.cu
     cuda/op_checks.cpp
     cuda/quantize_rows.cu
     cuda/router_topk.cu
+    cuda/row_groups.cu
+    cuda/token_rows.cu
   )
   target_link_libraries(shoal_kernels PUBLIC shoal_device)
   # -fmad=false: as everywhere, a multiplication and an addition are fused only where the source

@@ -1,4 +1,5 @@
 #include "kernels/cuda/cuda_ops.h"
+#include "kernels/cuda/dependent_launch.cuh"
 #include "kernels/cuda/op_checks.h"
 #include "kernels/cuda/row_product.cuh"
 #include "kernels/cuda/select_codec.cuh"
@@ -10,14 +11,11 @@ namespace {
 constexpr int kThreads = 128;
 
 struct Table {
-  const uint8_t* data;
+  WeightPlanes weight;
   int64_t rows;
-  int64_t row_stride;  // bytes
   int cols;
 
-  __device__ const uint8_t* row(int32_t id) const {
-    return id >= 0 && id < rows ? data + id * row_stride : nullptr;
-  }
+  __device__ bool holds(int32_t id) const { return id >= 0 && id < rows; }
 };
 
 // A thread block a token, a 32-block a thread.
@@ -25,14 +23,18 @@ template <class Codec>
 __global__ void embed_kernel(const __grid_constant__ Table table,
                              const int32_t* ids,
                              float* output) {
-  const uint8_t* row = table.row(ids[blockIdx.x]);
+  wait_for_inputs();
+  const int32_t id = ids[blockIdx.x];
   float* out = output + static_cast<int64_t>(blockIdx.x) * table.cols;
   for (int j = threadIdx.x; j < table.cols / 32; j += kThreads) {
     WeightBlock w = {};
-    if (row != nullptr)
-      Codec::load(row, j, w);
-    else
+    if (table.holds(id)) {
+      typename Codec::Raw raw;
+      Codec::fetch(table.weight.template row<Codec>(id, table.cols / 32), j, raw);
+      Codec::unpack(raw, j, w);
+    } else {
       w.scale[0] = w.scale[1] = NAN;
+    }
 #pragma unroll
     for (int i = 0; i < 32; ++i) {
       const auto q = static_cast<int8_t>(w.q[i / 4] >> 8 * (i % 4));
@@ -46,10 +48,13 @@ template <class Weights>
 __global__ void embed_float_kernel(const __grid_constant__ Table table,
                                    const int32_t* ids,
                                    float* output) {
-  const auto* row = reinterpret_cast<const typename Weights::Stored*>(table.row(ids[blockIdx.x]));
+  wait_for_inputs();
+  const int32_t id = ids[blockIdx.x];
+  const auto* row = reinterpret_cast<const typename Weights::Stored*>(table.weight.bodies) +
+                    id * int64_t{table.cols};
   float* out = output + static_cast<int64_t>(blockIdx.x) * table.cols;
   for (int k = threadIdx.x; k < table.cols; k += kThreads)
-    out[k] = row != nullptr ? Weights::widen(row[k]) : NAN;
+    out[k] = table.holds(id) ? Weights::widen(row[k]) : NAN;
 }
 
 }  // namespace
@@ -57,13 +62,12 @@ __global__ void embed_float_kernel(const __grid_constant__ Table table,
 void embed_rows(const EmbedRowsParams& params, const Exec& exec) {
   check_embed_rows(params);
   const WeightView& weight = params.table;
-  const Table table = {.data = reinterpret_cast<const uint8_t*>(weight.data),
-                       .rows = weight.rows,
-                       .row_stride = weight.row_stride(),
-                       .cols = static_cast<int>(weight.cols)};
+  const Table table = {
+      .weight = weight_planes(weight), .rows = weight.rows, .cols = static_cast<int>(weight.cols)};
   const device::Launch launch({.grid = dim3(static_cast<unsigned>(params.token_ids.rows())),
                                .block = dim3(kThreads),
-                               .stream = exec.stream});
+                               .stream = exec.stream,
+                               .overlaps_previous = true});
   const int32_t* ids = params.token_ids.i32();
   float* output = params.output.f32();
   switch (weight.dtype) {

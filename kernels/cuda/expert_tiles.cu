@@ -1,4 +1,5 @@
-#include "kernels/cuda/expert_tiles.cuh"
+// The experts' products on the tensor cores, for steps where experts have several rows each.
+#include "kernels/cuda/expert_groups.cuh"
 #include "kernels/cuda/select_codec.cuh"
 #include "kernels/cuda/tile_product.cuh"
 #include "runtime/device/cuda_launch.h"
@@ -8,29 +9,42 @@ namespace {
 
 static_assert(kTileRows == kInnerColumns);
 
-// Grid: (intermediate / 32, 1, slots).
-template <class Codec, class Rows, int kTokenPieces>
+constexpr int kTokenPieces = 4;
+constexpr int kTokens = 8 * kTokenPieces;
+
+// Names the input rows of the group's tokens from `begin` on; places past the end repeat the last.
+template <class RowOf>
+__device__ void name_rows(int32_t* rows, int num_tokens, const RowOf& row_of) {
+  if (threadIdx.x < kTokens)
+    rows[threadIdx.x] = row_of(min(static_cast<int>(threadIdx.x), num_tokens - 1));
+  __syncthreads();  // the rows are named before all look them up
+}
+
+// Grid: (intermediate / 32, active experts).
+template <class Codec>
 __global__ void __launch_bounds__(kTileThreads)
-    gate_up_tile_kernel(const __grid_constant__ GateUpSlots<kMaxExpertSlots> slots,
-                        const __grid_constant__ RowInput input,
-                        const __grid_constant__ GateUpShape shape) {
-  constexpr int kTokens = 8 * kTokenPieces;
+    gate_up_tile_kernel(const __grid_constant__ GateUpCall call) {
   __shared__ TileScratch<kTokenPieces> scratch;
   __shared__ float tile[kTokens][kInnerColumns + 1];  // one more, against bank conflicts
-  const GateUpSlot& slot = slots.slot[blockIdx.z];
-  for (int begin = 0; begin < slot.num_rows; begin += kTokens) {
-    TilePlace place = {.weight = slot.gate,
-                       .row_stride = shape.row_stride,
+  __shared__ int32_t input_rows[kTokens];
+  wait_for_inputs();
+  const ExpertGroup group = call.groups.of_block();
+  for (int begin = 0; begin < group.num_rows; begin += kTokens) {
+    const int num_tokens = min(kTokens, group.num_rows - begin);
+    name_rows(input_rows, num_tokens, [&](int t) {
+      return call.groups.row_of_slot[group.first_slot + begin + t];
+    });
+    TilePlace place = {.weight = call.gate.of(group.expert),
                        .first_row = static_cast<int>(blockIdx.x) * kTileRows,
-                       .num_rows = shape.intermediate,
-                       .first_token = slot.first_row + begin,
-                       .num_tokens = min(kTokens, slot.num_rows - begin)};
+                       .num_rows = call.inner.columns,
+                       .input_rows = input_rows,
+                       .num_tokens = num_tokens};
     TileLanes gate[kRowPieces][kTokenPieces] = {};
-    accumulate_tile<Codec, Rows, kTokenPieces>(place, input, gate);
+    accumulate_tile<Codec, Int8Rows, kTokenPieces>(place, call.input, gate);
     add_tile_lanes<kTokenPieces>(gate, scratch);
-    place.weight = slot.up;
+    place.weight = call.up.of(group.expert);
     TileLanes up[kRowPieces][kTokenPieces] = {};
-    accumulate_tile<Codec, Rows, kTokenPieces>(place, input, up);
+    accumulate_tile<Codec, Int8Rows, kTokenPieces>(place, call.input, up);
     add_tile_lanes<kTokenPieces>(up, scratch);
     if (threadIdx.x < 32) {
 #pragma unroll
@@ -43,58 +57,59 @@ __global__ void __launch_bounds__(kTileThreads)
     store_tile<kTokenPieces>(
         place, gate, [&](int row, int token, float value) { tile[token][row] = value; });
     __syncthreads();  // warp 0 has written the tile before each token's warp reads it
-    for (int token = threadIdx.x / 32; token < place.num_tokens; token += kTileWarps)
-      store_inner(shape, place.first_token + token, tile[token][threadIdx.x % 32]);
+    for (int token = threadIdx.x / 32; token < num_tokens; token += kTileWarps)
+      store_inner(call.inner, group.first_slot + begin + token, tile[token][threadIdx.x % 32]);
     __syncthreads();  // the tile has been read before the next turn writes it
   }
 }
 
-dim3 grid_of(int num_rows, int num_slots) {
-  return dim3(static_cast<unsigned>((num_rows + kTileRows - 1) / kTileRows),
-              1,
-              static_cast<unsigned>(num_slots));
+// Grid: (outputs / 32, active experts).
+template <class Codec>
+__global__ void __launch_bounds__(kTileThreads)
+    down_tile_kernel(const __grid_constant__ DownCall call) {
+  __shared__ TileScratch<kTokenPieces> scratch;
+  __shared__ int32_t input_rows[kTokens];
+  wait_for_inputs();
+  const ExpertGroup group = call.groups.of_block();
+  for (int begin = 0; begin < group.num_rows; begin += kTokens) {
+    const int num_tokens = min(kTokens, group.num_rows - begin);
+    const int first = group.first_slot + begin;
+    name_rows(input_rows, num_tokens, [&](int t) { return first + t; });
+    const TilePlace place = {.weight = call.down.of(group.expert),
+                             .first_row = static_cast<int>(blockIdx.x) * kTileRows,
+                             .num_rows = call.num_outputs,
+                             .input_rows = input_rows,
+                             .num_tokens = num_tokens};
+    TileLanes lanes[kRowPieces][kTokenPieces] = {};
+    accumulate_tile<Codec, Int16Rows, kTokenPieces>(place, call.input, lanes);
+    add_tile_lanes<kTokenPieces>(lanes, scratch);
+    float* output = call.output + static_cast<int64_t>(first) * call.num_outputs + place.first_row;
+    store_tile<kTokenPieces>(place, lanes, [&](int row, int token, float value) {
+      output[static_cast<int64_t>(token) * call.num_outputs + row] = value;
+    });
+    __syncthreads();  // the named rows have been read before the next turn names others
+  }
+}
+
+device::Launch launch_of(int outputs, const ExpertGrid& grid) {
+  return device::Launch({.grid = dim3(static_cast<unsigned>((outputs + kTileRows - 1) / kTileRows),
+                                      static_cast<unsigned>(grid.max_active)),
+                         .block = dim3(kTileThreads),
+                         .stream = grid.stream,
+                         .overlaps_previous = true});
 }
 
 }  // namespace
 
-void ExpertTiles::gate_up(const GateUpSlots<kMaxExpertSlots>& slots,
-                          DType dtype,
-                          const ActivationRows& input,
-                          const GateUpShape& shape) const {
-  const device::Launch launch({.grid = grid_of(shape.intermediate, num_slots),
-                               .block = dim3(kTileThreads),
-                               .stream = stream});
-  const RowInput rows = row_input(input);
-  const bool few = rows_a_slot <= 8;
+void gate_up_tiles(const GateUpCall& call, DType dtype, const ExpertGrid& grid) {
   with_codec(dtype, [&]<class Codec>(Codec) {
-    if (input.format == ActivationFormat::kInt8)
-      launch(
-          few ? gate_up_tile_kernel<Codec, Int8Rows, 1> : gate_up_tile_kernel<Codec, Int8Rows, 4>,
-          slots,
-          rows,
-          shape);
-    else
-      launch(
-          few ? gate_up_tile_kernel<Codec, Int16Rows, 1> : gate_up_tile_kernel<Codec, Int16Rows, 4>,
-          slots,
-          rows,
-          shape);
+    launch_of(call.inner.columns, grid)(gate_up_tile_kernel<Codec>, call);
   });
 }
 
-void ExpertTiles::down(const ProductSlots<kMaxExpertSlots>& slots,
-                       DType dtype,
-                       const RowInput& inner,
-                       const ProductShape& shape) const {
-  const device::Launch launch({.grid = grid_of(shape.num_outputs, num_slots),
-                               .block = dim3(kTileThreads),
-                               .stream = stream});
+void down_tiles(const DownCall& call, DType dtype, const ExpertGrid& grid) {
   with_codec(dtype, [&]<class Codec>(Codec) {
-    launch(rows_a_slot <= 8 ? tile_product_kernel<Codec, Int16Rows, 1, kMaxExpertSlots>
-                            : tile_product_kernel<Codec, Int16Rows, 4, kMaxExpertSlots>,
-           slots,
-           inner,
-           shape);
+    launch_of(call.num_outputs, grid)(down_tile_kernel<Codec>, call);
   });
 }
 

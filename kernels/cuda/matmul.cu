@@ -1,6 +1,11 @@
+// Dense products: one matrix or several on the same rows in one launch. Each thread block belongs
+// to one matrix and goes the way of its type. One or two rows go by rows, more by tiles; float
+// weights have a way of their own.
 #include <algorithm>
 
 #include "kernels/cuda/cuda_ops.h"
+#include "kernels/cuda/dependent_launch.cuh"
+#include "kernels/cuda/float_product.cuh"
 #include "kernels/cuda/op_checks.h"
 #include "kernels/cuda/row_product.cuh"
 #include "kernels/cuda/select_codec.cuh"
@@ -10,91 +15,255 @@
 namespace shoal::kernels::cuda {
 namespace {
 
-// Grid.y has 65,535 places at most; a thread block takes further tokens in turn.
-constexpr int64_t kMaxTokenPieces = 1024;
+constexpr int kMaxMatrices = 8;
+constexpr int kRowThreads = 128;
+constexpr int kRowsAThreadBlock = kRowThreads / kLanes;
+constexpr int64_t kMaxRowTokens = 2;       // measured: tiles win from three rows on
+constexpr int kFloatTokens = 64;           // of a thread block
+constexpr int64_t kMaxTokenPieces = 1024;  // grid.y has 65,535 places
 
-struct Product {
-  ProductSlots<1> slots;
-  ProductShape shape;
-  int64_t num_tokens;
-  Stream stream;
+struct Matrix {
+  WeightPlanes weight;
+  float* output;  // [tokens, num_outputs]
+  int num_outputs;
+  int first_block;  // the first thread block that is this matrix's
+  DType dtype;
+};
 
-  device::LaunchShape launch_shape(int tokens_a_thread) const {
-    const int64_t pieces = (num_tokens + tokens_a_thread - 1) / tokens_a_thread;
-    return {.grid = dim3((shape.num_outputs + kRowsPerThreadBlock - 1) / kRowsPerThreadBlock,
-                         static_cast<unsigned>(std::min(pieces, kMaxTokenPieces))),
-            .block = dim3(kProductThreads),
-            .stream = stream};
-  }
+struct Matrices {
+  Matrix matrix[kMaxMatrices];
+  int count;
 
-  template <class Codec, class Rows, int kTokens>
-  void launch_blocks(const RowInput& input) const {
-    device::Launch(launch_shape(kTokens))(
-        product_kernel<Codec, Rows, kTokens, 1>, slots, input, shape);
-  }
-
-  template <class Codec, class Rows, int kTokenPieces>
-  void launch_tiles(const RowInput& input) const {
-    const int64_t pieces = (num_tokens + 8 * kTokenPieces - 1) / (8 * kTokenPieces);
-    device::Launch({.grid = dim3((shape.num_outputs + kTileRows - 1) / kTileRows,
-                                 static_cast<unsigned>(std::min(pieces, kMaxTokenPieces))),
-                    .block = dim3(kTileThreads),
-                    .stream = stream})(
-        tile_product_kernel<Codec, Rows, kTokenPieces, 1>, slots, input, shape);
-  }
-
-  template <class Codec, class Rows>
-  void multiply_blocks(const RowInput& input) const {
-    // Measured: tiles win from three tokens on (docs/measurements/gpu_kernels.md).
-    if (num_tokens == 1) return launch_blocks<Codec, Rows, 1>(input);
-    if (num_tokens == 2) return launch_blocks<Codec, Rows, 2>(input);
-    if (num_tokens <= 8) return launch_tiles<Codec, Rows, 1>(input);
-    if (num_tokens <= 16) return launch_tiles<Codec, Rows, 2>(input);
-    if (num_tokens <= 32) return launch_tiles<Codec, Rows, 4>(input);
-    launch_tiles<Codec, Rows, 8>(input);
-  }
-
-  template <class Weights>
-  void multiply_floats(const ActivationRows& input) const {
-    const auto* x = static_cast<const float*>(input.values);
-    const int cols = static_cast<int>(input.cols);
-    if (num_tokens == 1)
-      device::Launch(launch_shape(1))(float_product_kernel<Weights, 1, 1>, slots, x, cols, shape);
-    else
-      device::Launch(launch_shape(4))(float_product_kernel<Weights, 4, 1>, slots, x, cols, shape);
+  __device__ const Matrix& of_block() const {
+    int m = 0;
+    while (m + 1 < count && static_cast<int>(blockIdx.x) >= matrix[m + 1].first_block) ++m;
+    return matrix[m];
   }
 };
+
+struct Call {
+  Matrices matrices;
+  RowInput input;    // int16
+  const float* f32;  // the same rows, for float weights
+  int cols;
+  int num_tokens;
+};
+
+template <int kTokens, class Codec>
+__device__ void multiply_rows(const Call& call, const Matrix& matrix, void* shared, Codec) {
+  const int out = (static_cast<int>(blockIdx.x) - matrix.first_block) * kRowsAThreadBlock +
+                  static_cast<int>(threadIdx.x) / kLanes;
+  // Whole warps take part in the tree, so threads past the end repeat the last row.
+  const int row = min(out, matrix.num_outputs - 1);
+  LaneBlocks<Codec, kBlocksAhead<Codec>> blocks;
+  blocks.begin(matrix.weight.row<Codec>(row, call.input.num_blocks), call.input.num_blocks);
+  wait_for_inputs();
+  StagedRows<Int16Rows> x(shared, kTokens, call.input.num_blocks);
+  x.load(call.input, call.num_tokens, [](int t) { return t; });
+  float lanes[kTokens] = {};
+  blocks.accumulate(x, call.num_tokens, lanes);
+#pragma unroll
+  for (int t = 0; t < kTokens; ++t) {
+    const float sum = lane_tree(lanes[t]);
+    if (t < call.num_tokens && out < matrix.num_outputs && threadIdx.x % kLanes == 0)
+      matrix.output[static_cast<int64_t>(t) * matrix.num_outputs + out] = sum;
+  }
+}
+
+template <class Weights>
+__device__ void multiply_floats(const Call& call, const Matrix& matrix, float* shared, Weights) {
+  const int first = (static_cast<int>(blockIdx.x) - matrix.first_block) * kFloatRows;
+  stage_float_rows<Weights>(matrix.weight.bodies, first, matrix.num_outputs, call.cols, shared);
+  wait_for_inputs();
+  __syncthreads();  // the rows are staged before all read them
+  const auto store = [&](int row, int token, float value) {
+    if (first + row < matrix.num_outputs)
+      matrix.output[static_cast<int64_t>(token) * matrix.num_outputs + first + row] = value;
+  };
+  for (int begin = blockIdx.y * kFloatTokens; begin < call.num_tokens;
+       begin += gridDim.y * kFloatTokens) {
+    const int2 tokens = make_int2(begin, min(begin + kFloatTokens, call.num_tokens));
+    if (tokens.y - tokens.x <= kRowThreads / 32)
+      multiply_float_rows<1>(shared, call.f32, call.cols, tokens, store);
+    else
+      multiply_float_rows<4>(shared, call.f32, call.cols, tokens, store);
+  }
+}
+
+template <int kTokens>
+__global__ void __launch_bounds__(kRowThreads) rows_kernel(const __grid_constant__ Call call) {
+  extern __shared__ int4 shared[];
+  const Matrix& matrix = call.matrices.of_block();
+  if (with_device_float(matrix.dtype, [&](auto weights) {
+        multiply_floats(call, matrix, reinterpret_cast<float*>(shared), weights);
+      }))
+    return;
+  with_device_codec(matrix.dtype,
+                    [&](auto codec) { multiply_rows<kTokens>(call, matrix, shared, codec); });
+}
+
+// Only float matrices, any number of tokens.
+__global__ void __launch_bounds__(kRowThreads) floats_kernel(const __grid_constant__ Call call) {
+  extern __shared__ int4 shared[];
+  const Matrix& matrix = call.matrices.of_block();
+  with_device_float(matrix.dtype, [&](auto weights) {
+    multiply_floats(call, matrix, reinterpret_cast<float*>(shared), weights);
+  });
+}
+
+template <int kTokenPieces, class Codec>
+__device__ void multiply_tiles(const Call& call,
+                               const Matrix& matrix,
+                               TileScratch<kTokenPieces>& scratch,
+                               int32_t* input_rows,
+                               Codec) {
+  constexpr int kTokens = 8 * kTokenPieces;
+  for (int begin = blockIdx.y * kTokens; begin < call.num_tokens; begin += gridDim.y * kTokens) {
+    if (threadIdx.x < kTokens)
+      input_rows[threadIdx.x] = min(begin + static_cast<int>(threadIdx.x), call.num_tokens - 1);
+    __syncthreads();  // the rows are named before all look them up
+    const TilePlace place = {
+        .weight = matrix.weight,
+        .first_row = (static_cast<int>(blockIdx.x) - matrix.first_block) * kTileRows,
+        .num_rows = matrix.num_outputs,
+        .input_rows = input_rows,
+        .num_tokens = min(kTokens, call.num_tokens - begin)};
+    TileLanes lanes[kRowPieces][kTokenPieces] = {};
+    accumulate_tile<Codec, Int16Rows, kTokenPieces>(place, call.input, lanes);
+    add_tile_lanes<kTokenPieces>(lanes, scratch);
+    float* output =
+        matrix.output + static_cast<int64_t>(begin) * matrix.num_outputs + place.first_row;
+    store_tile<kTokenPieces>(place, lanes, [&](int row, int token, float value) {
+      output[static_cast<int64_t>(token) * matrix.num_outputs + row] = value;
+    });
+  }
+}
+
+template <int kTokenPieces>
+__global__ void __launch_bounds__(kTileThreads) tiles_kernel(const __grid_constant__ Call call) {
+  __shared__ TileScratch<kTokenPieces> scratch;
+  __shared__ int32_t input_rows[8 * kTokenPieces];
+  const Matrix& matrix = call.matrices.of_block();
+  wait_for_inputs();
+  with_device_codec(matrix.dtype, [&](auto codec) {
+    multiply_tiles<kTokenPieces>(call, matrix, scratch, input_rows, codec);
+  });
+}
+
+// A call under construction: thread blocks are handed out to matrices one after another.
+struct Launcher {
+  Call call = {};
+  int num_blocks = 0;
+  Stream stream;
+
+  void add(const WeightView& weight, float* output, int outputs_a_block) {
+    call.matrices.matrix[call.matrices.count++] = {.weight = weight_planes(weight),
+                                                   .output = output,
+                                                   .num_outputs = static_cast<int>(weight.rows),
+                                                   .first_block = num_blocks,
+                                                   .dtype = weight.dtype};
+    num_blocks += static_cast<int>((weight.rows + outputs_a_block - 1) / outputs_a_block);
+  }
+
+  void launch(void (*kernel)(Call), int threads, int64_t token_pieces, size_t shared) const {
+    device::Launch({.grid = dim3(static_cast<unsigned>(num_blocks),
+                                 static_cast<unsigned>(std::min(token_pieces, kMaxTokenPieces))),
+                    .block = dim3(static_cast<unsigned>(threads)),
+                    .stream = stream,
+                    .shared_bytes = shared,
+                    .overlaps_previous = true})(kernel, call);
+  }
+};
+
+int64_t pieces(int64_t count, int64_t of) { return (count + of - 1) / of; }
+
+// All matrices by rows: at most kMaxRowTokens tokens.
+void launch_rows(const Launcher& launcher) {
+  const Call& call = launcher.call;
+  size_t shared = 0;
+  for (int m = 0; m < call.matrices.count; ++m)
+    shared = std::max(shared,
+                      is_quantized(call.matrices.matrix[m].dtype)
+                          ? StagedRows<Int16Rows>::bytes(call.num_tokens, call.input.num_blocks)
+                          : float_rows_bytes(call.cols));
+  launcher.launch(call.num_tokens == 1 ? rows_kernel<1> : rows_kernel<2>, kRowThreads, 1, shared);
+}
+
+void launch_tiles(const Launcher& launcher) {
+  const int64_t n = launcher.call.num_tokens;
+  if (n <= 8) return launcher.launch(tiles_kernel<1>, kTileThreads, 1, 0);
+  if (n <= 16) return launcher.launch(tiles_kernel<2>, kTileThreads, 1, 0);
+  if (n <= 32) return launcher.launch(tiles_kernel<4>, kTileThreads, 1, 0);
+  launcher.launch(tiles_kernel<8>, kTileThreads, pieces(n, 64), 0);
+}
+
+// What the matrices of one call share.
+struct Input {
+  RowInput rows;
+  const float* f32;
+  int64_t num_tokens, cols;
+};
+
+void multiply(const Input& input, std::span<const Projection> projections, Stream stream) {
+  const auto run = [&](bool floats, bool quantized, bool by_rows) {
+    Launcher launcher{.stream = stream};
+    launcher.call.input = input.rows;
+    launcher.call.f32 = input.f32;
+    launcher.call.cols = static_cast<int>(input.cols);
+    launcher.call.num_tokens = static_cast<int>(input.num_tokens);
+    for (const Projection& projection : projections) {
+      const bool is_float = !is_quantized(projection.weight.dtype);
+      if (projection.weight.rows == 0 || !(is_float ? floats : quantized)) continue;
+      launcher.add(projection.weight,
+                   projection.output.f32(),
+                   is_float  ? kFloatRows
+                   : by_rows ? kRowsAThreadBlock
+                             : kTileRows);
+    }
+    if (launcher.num_blocks == 0) return;
+    if (by_rows)
+      launch_rows(launcher);
+    else if (floats)
+      launcher.launch(floats_kernel,
+                      kRowThreads,
+                      pieces(input.num_tokens, kFloatTokens),
+                      float_rows_bytes(static_cast<int>(input.cols)));
+    else
+      launch_tiles(launcher);
+  };
+  if (input.num_tokens <= kMaxRowTokens) return run(true, true, true);
+  run(false, true, false);
+  run(true, false, false);
+}
 
 }  // namespace
 
 void matmul(const MatmulParams& params, const Exec& exec) {
-  const WeightView& weight = params.weight;
-  const ActivationRows& input = params.input;
   check_matmul(params);
-  if (input.rows == 0 || weight.rows == 0) return;
-  const Product product = {.slots = {{{.weight = reinterpret_cast<const uint8_t*>(weight.data),
-                                       .first_row = 0,
-                                       .num_rows = static_cast<int32_t>(input.rows)}}},
-                           .shape = {.num_outputs = static_cast<int>(weight.rows),
-                                     .row_stride = weight.row_stride(),
-                                     .output = params.output.f32()},
-                           .num_tokens = input.rows,
-                           .stream = exec.stream};
-  switch (weight.dtype) {
-    case DType::kF32:
-      return product.multiply_floats<F32Weights>(input);
-    case DType::kF16:
-      return product.multiply_floats<F16Weights>(input);
-    case DType::kBF16:
-      return product.multiply_floats<BF16Weights>(input);
-    default:
-      with_codec(weight.dtype, [&]<class Codec>(Codec) {
-        if (input.format == ActivationFormat::kInt8)
-          product.multiply_blocks<Codec, Int8Rows>(row_input(input));
-        else
-          product.multiply_blocks<Codec, Int16Rows>(row_input(input));
-      });
-  }
+  const ActivationRows& input = params.input;
+  if (input.rows == 0) return;
+  const Projection projection = {params.weight, params.output};
+  multiply({.rows = row_input(input),
+            .f32 = static_cast<const float*>(input.values),
+            .num_tokens = input.rows,
+            .cols = input.cols},
+           {&projection, 1},
+           exec.stream);
+}
+
+void project(const ProjectParams& params, const Exec& exec) {
+  check_project(params, kMaxMatrices);
+  if (params.input.rows == 0) return;
+  const QuantizedRows& int16 = params.input.int16;
+  multiply({.rows = {.values = int16.values,
+                     .scales = int16.scales,
+                     .sums = int16.sums,
+                     .num_blocks = static_cast<int>(params.input.cols / kActivationBlock)},
+            .f32 = params.input.f32,
+            .num_tokens = params.input.rows,
+            .cols = params.input.cols},
+           params.projections,
+           exec.stream);
 }
 
 }  // namespace shoal::kernels::cuda

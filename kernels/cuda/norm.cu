@@ -1,8 +1,7 @@
-#include <cmath>
-
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/math.cuh"
 #include "kernels/cuda/op_checks.h"
+#include "kernels/cuda/rotary.cuh"
 #include "runtime/device/cuda_launch.h"
 
 namespace shoal::kernels::cuda {
@@ -10,10 +9,6 @@ namespace {
 
 constexpr int kRowThreads = 256;
 constexpr int kHeadsPerThreadBlock = 4;
-
-__device__ float norm_scale(float sum, int count, float epsilon) {
-  return __fdiv_rn(1.0f, __fsqrt_rn(__fdiv_rn(sum, static_cast<float>(count)) + epsilon));
-}
 
 // A thread block a row: the first warp sums, all scale.
 __global__ void rms_norm_kernel(
@@ -29,43 +24,23 @@ __global__ void rms_norm_kernel(
   for (int k = threadIdx.x; k < cols; k += kRowThreads) y[k] = (x[k] * scale) * weight[k];
 }
 
-// Computed on the host, where pow is libm's.
-struct Frequencies {
-  double value[kMaxRotaryDim / 2];
-};
-
-struct RotaryShape {
-  int num_heads, head_dim, head_stride, rotary_dim;
+struct RotaryCall {
+  float* heads;
+  const float* weight;
+  const int32_t* positions;
+  int num_heads, head_stride;
   int64_t rows;
-  float epsilon;
+  HeadShape shape;
 };
 
 // A warp a head.
-__global__ void qk_norm_rope_kernel(float* heads,
-                                    const float* weight,
-                                    const int32_t* positions,
-                                    const __grid_constant__ RotaryShape shape,
+__global__ void qk_norm_rope_kernel(const __grid_constant__ RotaryCall call,
                                     const __grid_constant__ Frequencies frequencies) {
   const int64_t index = static_cast<int64_t>(blockIdx.x) * kHeadsPerThreadBlock + threadIdx.x / 32;
-  if (index >= shape.rows * shape.num_heads) return;
-  float* head = heads + index * shape.head_stride;
-  const float scale =
-      norm_scale(lane_dot(head, head, shape.head_dim), shape.head_dim, shape.epsilon);
-  const double position = positions[index / shape.num_heads];
-  const int half = shape.rotary_dim / 2;
-  __syncwarp();  // the sum above has read the head that the lines below overwrite
-  for (int i = threadIdx.x % 32; i < half; i += 32) {
-    double sine, cosine;
-    sincos(position * frequencies.value[i], &sine, &cosine);
-    const auto s = static_cast<float>(sine);
-    const auto c = static_cast<float>(cosine);
-    const float a = (head[i] * scale) * weight[i];
-    const float b = (head[i + half] * scale) * weight[i + half];
-    head[i] = __fmaf_rn(a, c, -(b * s));
-    head[i + half] = __fmaf_rn(b, c, a * s);
-  }
-  for (int k = shape.rotary_dim + threadIdx.x % 32; k < shape.head_dim; k += 32)
-    head[k] = (head[k] * scale) * weight[k];
+  if (index >= call.rows * call.num_heads) return;
+  float* head = call.heads + index * call.head_stride;
+  norm_and_rotate(
+      head, head, call.weight, call.positions[index / call.num_heads], call.shape, frequencies);
 }
 
 struct GatedShape {
@@ -110,24 +85,16 @@ void rms_norm(const RmsNormParams& params, const Exec& exec) {
 
 void qk_norm_rope(const QkNormRopeParams& params, const Exec& exec) {
   check_rotary(params);
-  Frequencies frequencies;
-  for (int i = 0; i < params.rotary_dim / 2; ++i)
-    frequencies.value[i] =
-        std::pow(static_cast<double>(params.rope_base), -2.0 * i / params.rotary_dim);
-  const RotaryShape shape = {.num_heads = params.num_heads,
-                             .head_dim = params.head_dim,
-                             .head_stride = params.head_stride,
-                             .rotary_dim = params.rotary_dim,
-                             .rows = params.heads.rows(),
-                             .epsilon = params.epsilon};
-  device::Launch({.grid = grid_of_heads(shape.rows * shape.num_heads),
+  const RotaryCall call = {.heads = params.heads.f32(),
+                           .weight = params.weight,
+                           .positions = params.positions.i32(),
+                           .num_heads = params.num_heads,
+                           .head_stride = params.head_stride,
+                           .rows = params.heads.rows(),
+                           .shape = {params.head_dim, params.rotary_dim, params.epsilon}};
+  device::Launch({.grid = grid_of_heads(call.rows * call.num_heads),
                   .block = dim3(32 * kHeadsPerThreadBlock),
-                  .stream = exec.stream})(qk_norm_rope_kernel,
-                                          params.heads.f32(),
-                                          params.weight,
-                                          params.positions.i32(),
-                                          shape,
-                                          frequencies);
+                  .stream = exec.stream})(qk_norm_rope_kernel, call, frequencies_of(params));
 }
 
 void gated_norm(const GatedNormParams& params, const Exec& exec) {

@@ -1,36 +1,14 @@
 #include "kernels/cuda/op_checks.h"
 
+#include <fmt/format.h>
+
 #include "kernels/lanes.h"
+#include "kernels/quant/split_blocks.h"
 #include "runtime/base/check.h"
 #include "runtime/base/error.h"
 
 namespace shoal::kernels::cuda {
 namespace {
-
-uintptr_t alignment_of(DType dtype) {
-  switch (dtype) {
-    case DType::kQ4_K:
-    case DType::kQ5_K:
-      return 16;
-    case DType::kIQ4_XS:
-      return 8;
-    case DType::kF32:
-      return 4;
-    case DType::kMXFP4:
-      return 1;
-    default:
-      return 2;
-  }
-}
-
-void check_weight_address(const WeightView& weight) {
-  const auto address = reinterpret_cast<uintptr_t>(weight.data);
-  SHOAL_ASSERT(address % alignment_of(weight.dtype) == 0,
-               "{} weights at {:#x}",
-               dtype_name(weight.dtype),
-               address);
-  SHOAL_ASSERT(weight.scale == 1, "{} weights with scale {}", dtype_name(weight.dtype), weight.scale);
-}
 
 void check_activation_address(const ActivationRows& input) {
   const auto address = reinterpret_cast<uintptr_t>(input.values);
@@ -40,6 +18,27 @@ void check_activation_address(const ActivationRows& input) {
 
 }  // namespace
 
+void check_weight(const WeightView& weight) {
+  const auto address = reinterpret_cast<uintptr_t>(weight.data);
+  if (!is_quantized(weight.dtype)) {
+    SHOAL_ASSERT(address % 4 == 0, "{} weights at {:#x}", dtype_name(weight.dtype), address);
+    return;
+  }
+  if (!find_block_cut(weight.dtype))
+    throw Error(ExitCode::kBadModel,
+                fmt::format("the CUDA backend has no kernel for {} weights; the CPU backend runs "
+                            "them",
+                            dtype_name(weight.dtype)));
+  SHOAL_ASSERT(
+      weight.scale == 1, "{} weights with scale {}", dtype_name(weight.dtype), weight.scale);
+  SHOAL_ASSERT(weight.layout == WeightLayout::kSplit, "{} not split", dtype_name(weight.dtype));
+  SHOAL_ASSERT(address % 16 == 0 && reinterpret_cast<uintptr_t>(weight.heads) % 16 == 0,
+               "{} weights at {:#x}, heads at {}",
+               dtype_name(weight.dtype),
+               address,
+               static_cast<const void*>(weight.heads));
+}
+
 void check_quantize_rows(const QuantizeRowsParams& params) {
   SHOAL_ASSERT(params.rows.cols() % kActivationBlock == 0, "{} columns", params.rows.cols());
   SHOAL_ASSERT(params.format != ActivationFormat::kF32, "nothing to quantise to");
@@ -47,7 +46,8 @@ void check_quantize_rows(const QuantizeRowsParams& params) {
 
 void check_matmul(const MatmulParams& params) {
   check_product(params.weight, params.input);
-  check_weight_address(params.weight);
+  check_weight(params.weight);
+  SHOAL_ASSERT(params.input.format != ActivationFormat::kInt8, "dense rows are int16");
   check_activation_address(params.input);
   SHOAL_ASSERT(
       params.output.rows() == params.input.rows && params.output.cols() == params.weight.rows,
@@ -59,7 +59,7 @@ void check_matmul(const MatmulParams& params) {
 }
 
 void check_embed_rows(const EmbedRowsParams& params) {
-  check_weight_address(params.table);
+  check_weight(params.table);
   SHOAL_ASSERT(
       params.output.cols() == params.table.cols && params.output.rows() == params.token_ids.rows(),
       "output {} x {}, {} tokens of {}",
@@ -69,29 +69,75 @@ void check_embed_rows(const EmbedRowsParams& params) {
       params.table.cols);
 }
 
-std::vector<ActiveExpert> check_expert_mlp(const ExpertMlpParams& params) {
-  std::vector<ActiveExpert> active(static_cast<size_t>(params.input.rows));
-  active.resize(static_cast<size_t>(list_active_experts(params, active.data())));
+void check_project(const ProjectParams& params, int max_matrices) {
+  SHOAL_ASSERT(params.projections.size() <= static_cast<size_t>(max_matrices),
+               "{} matrices in one call",
+               params.projections.size());
+  for (const Projection& projection : params.projections)
+    check_matmul(
+        {projection.weight, params.input.for_weight(projection.weight), projection.output});
+}
+
+void check_norm_inputs(const NormInputsParams& params) {
+  SHOAL_ASSERT(params.output.f32 != nullptr || params.hidden.rows() == 0, "no rows to write");
+  SHOAL_ASSERT((params.output.int16.values == nullptr && params.output.int8.values == nullptr) ||
+                   params.hidden.cols() % kActivationBlock == 0,
+               "{} columns",
+               params.hidden.cols());
+}
+
+void check_group_rows(const GroupRowsParams& params) {
+  SHOAL_ASSERT(params.groups.num_experts > 0 && params.groups.num_experts <= kMaxExperts &&
+                   params.topk_ids.elements() == params.groups.num_pairs,
+               "{} ids, {} pairs, {} experts",
+               params.topk_ids.elements(),
+               params.groups.num_pairs,
+               params.groups.num_experts);
+}
+
+namespace {
+
+// All experts' matrices lie at one stride, that of the first two.
+void check_expert_stride(const ExpertMlpParams& params, WeightView ExpertWeights::*matrix) {
+  const WeightView& first = params.experts.front().*matrix;
+  check_weight(first);
+  if (params.experts.size() < 2) return;
+  const WeightView& second = params.experts[1].*matrix;
+  const WeightView& last = params.experts.back().*matrix;
+  const auto steps = static_cast<int64_t>(params.experts.size()) - 1;
+  SHOAL_ASSERT(last.data - first.data == steps * (second.data - first.data) &&
+                   last.heads - first.heads == steps * (second.heads - first.heads) &&
+                   last.dtype == first.dtype && last.rows == first.rows && last.cols == first.cols,
+               "experts of a {} matrix do not follow each other",
+               dtype_name(first.dtype));
+}
+
+}  // namespace
+
+void check_expert_mlp(const ExpertMlpParams& params) {
+  SHOAL_ASSERT(params.groups != nullptr, "rows must be grouped on the device");
+  SHOAL_ASSERT(params.groups->num_experts == static_cast<int>(params.experts.size()) &&
+                   !params.experts.empty(),
+               "{} experts, groups of {}",
+               params.experts.size(),
+               params.groups->num_experts);
   check_activation_address(params.input);
-  if (active.empty()) return active;
-  const DType first = params.experts[active.front().local_expert_idx].gate.dtype;
-  for (const ActiveExpert& one : active) {
-    const ExpertWeights& expert = params.experts[one.local_expert_idx];
-    for (const WeightView* weight : {&expert.gate, &expert.up, &expert.down})
-      check_weight_address(*weight);
-    if (expert.gate.dtype != first || expert.up.dtype != first)
-      throw Error(ExitCode::kBadModel,
-                  fmt::format("the CUDA backend takes experts whose gate and up are of one type, "
-                              "not {}, {} and {}",
-                              dtype_name(first),
-                              dtype_name(expert.gate.dtype),
-                              dtype_name(expert.up.dtype)));
-  }
-  SHOAL_ASSERT(!is_quantized(params.experts.front().down.dtype) ||
-                   params.experts.front().down.cols % kActivationBlock == 0,
+  check_expert_stride(params, &ExpertWeights::gate);
+  check_expert_stride(params, &ExpertWeights::up);
+  check_expert_stride(params, &ExpertWeights::down);
+  const ExpertWeights& first = params.experts.front();
+  if (first.gate.dtype != first.up.dtype)
+    throw Error(ExitCode::kBadModel,
+                fmt::format("the CUDA backend takes experts whose gate and up are of one type, "
+                            "not {} and {}",
+                            dtype_name(first.gate.dtype),
+                            dtype_name(first.up.dtype)));
+  SHOAL_ASSERT(is_quantized(first.gate.dtype) == (params.input.format == ActivationFormat::kInt8) &&
+                   params.input.format != ActivationFormat::kInt16,
+               "experts take int8 rows, float experts f32");
+  SHOAL_ASSERT(!is_quantized(first.down.dtype) || first.down.cols % kActivationBlock == 0,
                "{} inner columns",
-               params.experts.front().down.cols);
-  return active;
+               first.down.cols);
 }
 
 void check_rotary(const QkNormRopeParams& params) {

@@ -1,18 +1,21 @@
 // The assertions of the CUDA ops, apart because nvcc cannot read the formatting library's headers.
 // Each asserts its op's shapes (kernels/ops/*.h) and what kernels/cuda/cuda_ops.h adds to them.
 #pragma once
-#include <vector>
-
 #include "kernels/kernel_table.h"
 
 namespace shoal::kernels::cuda {
 
+// Layout and address; throws Error(kBadModel) for block types that no kernel here takes.
+void check_weight(const WeightView& weight);
 void check_quantize_rows(const QuantizeRowsParams& params);
 void check_matmul(const MatmulParams& params);
 void check_embed_rows(const EmbedRowsParams& params);
+void check_project(const ProjectParams& params, int max_matrices);
+void check_norm_inputs(const NormInputsParams& params);
+void check_group_rows(const GroupRowsParams& params);
 // Also throws Error(kBadModel) where gate and up are of different types, which no kernel here
 // takes.
-std::vector<ActiveExpert> check_expert_mlp(const ExpertMlpParams& params);
+void check_expert_mlp(const ExpertMlpParams& params);
 void check_rotary(const QkNormRopeParams& params);
 void check_router(const RouterParams& params);
 void check_conv(const ConvParams& params);

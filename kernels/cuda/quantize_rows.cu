@@ -1,4 +1,5 @@
 #include "kernels/cuda/cuda_ops.h"
+#include "kernels/cuda/dependent_launch.cuh"
 #include "kernels/cuda/op_checks.h"
 #include "kernels/cuda/quantize_rows.cuh"
 #include "runtime/device/cuda_launch.h"
@@ -12,6 +13,7 @@ constexpr int kWarps = 4;
 template <class T>
 __global__ void quantize_kernel(
     const float* x, int64_t num_blocks, T* values, float* scales, float* sums) {
+  wait_for_inputs();
   const int64_t block = static_cast<int64_t>(blockIdx.x) * kWarps + threadIdx.x / 32;
   if (block >= num_blocks) return;
   const int64_t at = block * kActivationBlock + threadIdx.x % 32;
@@ -28,12 +30,13 @@ void launch(const QuantizeRowsParams& params, const Exec& exec) {
   const int64_t num_blocks = params.rows.elements() / kActivationBlock;
   device::Launch({.grid = dim3(static_cast<unsigned>((num_blocks + kWarps - 1) / kWarps)),
                   .block = dim3(32 * kWarps),
-                  .stream = exec.stream})(quantize_kernel<T>,
-                                          params.rows.f32(),
-                                          num_blocks,
-                                          static_cast<T*>(params.values),
-                                          params.scales,
-                                          params.sums);
+                  .stream = exec.stream,
+                  .overlaps_previous = true})(quantize_kernel<T>,
+                                              params.rows.f32(),
+                                              num_blocks,
+                                              static_cast<T*>(params.values),
+                                              params.scales,
+                                              params.sums);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 #include "kernels/cuda/cuda_ops.h"
+#include "kernels/cuda/dependent_launch.cuh"
 #include "kernels/cuda/math.cuh"
 #include "kernels/cuda/op_checks.h"
 #include "runtime/device/cuda_launch.h"
@@ -36,6 +37,7 @@ __global__ void router_kernel(const float* logits,
                               int32_t* topk_ids,
                               float* topk_weights) {
   __shared__ float p[kMaxExperts];
+  wait_for_inputs();
   const int lane = threadIdx.x;
   const float* x = logits + static_cast<int64_t>(blockIdx.x) * shape.num_experts;
   int32_t* ids = topk_ids + static_cast<int64_t>(blockIdx.x) * shape.num_topk;
@@ -85,7 +87,8 @@ void router_topk(const RouterParams& params, const Exec& exec) {
                              .num_topk = params.num_topk};
   device::Launch({.grid = dim3(static_cast<unsigned>(params.logits.rows())),
                   .block = dim3(32),
-                  .stream = exec.stream})(
+                  .stream = exec.stream,
+                  .overlaps_previous = true})(
       router_kernel, params.logits.f32(), shape, params.topk_ids.i32(), params.topk_weights.f32());
 }
 

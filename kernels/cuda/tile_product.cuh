@@ -110,13 +110,13 @@ struct TileRows<Int16Rows> {
   }
 };
 
-// Where a tile lies. Rows and tokens past the ends repeat the last one and are not stored.
+// Where a tile lies. Weight rows past the end repeat the last one; `input_rows` (shared memory)
+// names an input row for each of the tile's token places.
 struct TilePlace {
-  const uint8_t* weight;
-  int64_t row_stride;  // bytes
+  WeightPlanes weight;
   int first_row, num_rows;
-  int64_t first_token;
-  int num_tokens;  // from first_token on
+  const int32_t* input_rows;
+  int num_tokens;
 };
 
 // One lane of the tile in each warp.
@@ -126,14 +126,13 @@ __device__ inline void accumulate_tile(const TilePlace& place,
                                        TileLanes (&lanes)[kRowPieces][kTokenPieces]) {
   const int g = threadIdx.x % 32 / 4;
   const int t = threadIdx.x % 4;
-  const uint8_t* rows[kRowPieces][2];
+  SplitRow rows[kRowPieces][2];
 #pragma unroll
   for (int r = 0; r < kRowPieces; ++r)
 #pragma unroll
     for (int h = 0; h < 2; ++h)
-      rows[r][h] = place.weight +
-                   place.row_stride * min(place.first_row + 16 * r + 8 * h + g, place.num_rows - 1);
-  const int last = place.num_tokens - 1;
+      rows[r][h] = place.weight.row<Codec>(
+          min(place.first_row + 16 * r + 8 * h + g, place.num_rows - 1), input.num_blocks);
   for (int j = threadIdx.x / 32; j < input.num_blocks; j += kLanes) {
     WeightPair w[kRowPieces][2];
 #pragma unroll
@@ -142,9 +141,9 @@ __device__ inline void accumulate_tile(const TilePlace& place,
       for (int h = 0; h < 2; ++h) Codec::load_pair(rows[r][h], j, t, w[r][h]);
 #pragma unroll
     for (int n = 0; n < kTokenPieces; ++n) {
-      if (8 * n > last) break;
+      if (8 * n >= place.num_tokens) break;
       const auto block_of = [&](int token) {
-        return (place.first_token + min(8 * n + token, last)) * input.num_blocks + j;
+        return static_cast<int64_t>(place.input_rows[8 * n + token]) * input.num_blocks + j;
       };
       const TokenOperand x = TileRows<Rows>::load(input, block_of(g), t);
       const int64_t blocks[2] = {block_of(2 * t), block_of(2 * t + 1)};
@@ -225,32 +224,6 @@ __device__ inline void store_tile(const TilePlace& place,
         if (place.first_row + row < place.num_rows && token < place.num_tokens)
           store(row, token, sums[r][n][i]);
       }
-}
-
-// Grid: (ceil(num_outputs / 32), pieces of the tokens, slots).
-template <class Codec, class Rows, int kTokenPieces, int kSlots>
-__global__ void __launch_bounds__(kTileThreads)
-    tile_product_kernel(const __grid_constant__ ProductSlots<kSlots> slots,
-                        const __grid_constant__ RowInput input,
-                        const __grid_constant__ ProductShape shape) {
-  __shared__ TileScratch<kTokenPieces> scratch;
-  constexpr int kTokens = 8 * kTokenPieces;
-  const ProductSlot& slot = slots.slot[blockIdx.z];
-  for (int begin = blockIdx.y * kTokens; begin < slot.num_rows; begin += gridDim.y * kTokens) {
-    const TilePlace place = {.weight = slot.weight,
-                             .row_stride = shape.row_stride,
-                             .first_row = static_cast<int>(blockIdx.x) * kTileRows,
-                             .num_rows = shape.num_outputs,
-                             .first_token = slot.first_row + begin,
-                             .num_tokens = min(kTokens, slot.num_rows - begin)};
-    TileLanes lanes[kRowPieces][kTokenPieces] = {};
-    accumulate_tile<Codec, Rows, kTokenPieces>(place, input, lanes);
-    add_tile_lanes<kTokenPieces>(lanes, scratch);
-    float* output = shape.output + place.first_token * shape.num_outputs + place.first_row;
-    store_tile<kTokenPieces>(place, lanes, [&](int row, int token, float value) {
-      output[static_cast<int64_t>(token) * shape.num_outputs + row] = value;
-    });
-  }
 }
 
 }  // namespace shoal::kernels::cuda

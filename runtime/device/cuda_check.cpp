@@ -40,4 +40,15 @@ bool cuda_answers(std::string& reason) {
   return false;
 }
 
+bool has_dependent_launch() {
+  static const bool kHas = [] {
+    int device = 0, major = 0;
+    cuda_check(cudaGetDevice(&device), "cudaGetDevice");
+    cuda_check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device),
+               "cudaDeviceGetAttribute");
+    return major >= 9;
+  }();
+  return kHas;
+}
+
 }  // namespace shoal::device

@@ -22,4 +22,7 @@ void cuda_warn(cudaError_t result, const char* call) noexcept;
 // Whether a GPU answers; if not, why not in `reason`.
 bool cuda_answers(std::string& reason);
 
+// Whether the current device starts a kernel before its predecessor has ended (Hopper and later).
+bool has_dependent_launch();
+
 }  // namespace shoal::device

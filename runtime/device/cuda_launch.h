@@ -17,7 +17,13 @@ struct LaunchShape {
   dim3 block;
   Stream stream;
   size_t shared_bytes = 0;  // dynamic shared memory
+  // The kernel waits for its inputs itself (kernels/cuda/dependent_launch.cuh), so it may start
+  // while the one before it on the stream still runs.
+  bool overlaps_previous = false;
 };
+
+// Dynamic shared memory that a kernel may have without asking.
+inline constexpr size_t kDefaultSharedBytes = 48 << 10;
 
 class Launch {
  public:
@@ -34,6 +40,17 @@ class Launch {
     config.blockDim = shape_.block;
     config.dynamicSmemBytes = shape_.shared_bytes;
     config.stream = static_cast<cudaStream_t>(shape_.stream.handle);
+    cudaLaunchAttribute overlap = {};
+    overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    overlap.val.programmaticStreamSerializationAllowed = 1;
+    config.attrs = &overlap;
+    config.numAttrs = shape_.overlaps_previous && has_dependent_launch() ? 1 : 0;
+    if (shape_.shared_bytes > kDefaultSharedBytes)
+      cuda_check(cudaFuncSetAttribute(kernel,
+                                      cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                      static_cast<int>(shape_.shared_bytes)),
+                 "cudaFuncSetAttribute",
+                 place_);
     cuda_check(
         cudaLaunchKernelEx(&config, kernel, static_cast<Args&&>(args)...), "kernel launch", place_);
   }
