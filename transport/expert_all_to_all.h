@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernels/ops/matmul.h"
+#include "kernels/ops/row_groups.h"
 #include "runtime/base/exec.h"
 #include "runtime/base/tensor_view.h"
 #include "sharding/expert_placement.h"
@@ -28,11 +29,13 @@ struct Routing {
   int token_capacity = 0;        // equal on all ranks of the group; bounds rows from any one rank
 };
 
-// Rows for this rank's experts, grouped by local expert (see kernels/ops/expert_mlp.h).
-// Owned by the exchange; valid until the next start_dispatch.
+// Rows for this rank's experts, as kernels/ops/expert_mlp.h wants them: grouped by local expert
+// with their counts, or as they came, with groups that only the device knows. Owned by the
+// exchange; valid until the next start_dispatch.
 struct ExpertRows {
   kernels::ActivationRows rows;
-  std::span<const int32_t> tokens_per_expert;  // [num_local_experts]
+  std::span<const int32_t> tokens_per_expert;  // [num_local_experts]; empty beside groups
+  const kernels::RowGroups* groups = nullptr;
 };
 
 // Routing of one dispatch, needed by its combine. Move-only.
@@ -52,7 +55,15 @@ class DispatchHandle {
 class ExpertAllToAll {
  public:
   virtual ~ExpertAllToAll() = default;
-  // The shared expert runs between start and finish.
+  // Whether start_dispatch sets rows on their way, so that work before finish_dispatch is free.
+  virtual bool rows_travel() const { return true; }
+  // The shared expert runs between start and finish. Its outputs rows [num_tokens, hidden] f32 and
+  // gate logits [num_tokens] may be handed over there: true says that combine will first add
+  // sigmoid(gate) * rows to the residual (AddScaledParams), false that the caller must.
+  virtual bool take_shared(TensorView rows, const float* gate) {
+    (void)rows, (void)gate;
+    return false;
+  }
   virtual DispatchHandle start_dispatch(const Routing& routing, const Exec& exec) = 0;
   virtual ExpertRows finish_dispatch(DispatchHandle& handle, const Exec& exec) = 0;
   // expert_out: [rows of ExpertRows, hidden] f32, unweighted, same order.

@@ -21,7 +21,7 @@ DispatchHandle LocalExperts::start_dispatch(const Routing& routing, const Exec& 
 }
 
 ExpertRows LocalExperts::finish_dispatch(DispatchHandle&, const Exec&) {
-  return {grouping_.rows(), grouping_.tokens_per_expert()};
+  return {.rows = grouping_.rows(), .tokens_per_expert = grouping_.tokens_per_expert()};
 }
 
 void LocalExperts::combine(DispatchHandle&&,

@@ -11,6 +11,7 @@ class LocalExperts final : public ExpertAllToAll {
  public:
   LocalExperts(const sharding::ExpertPlacement& placement, AllToAllShape shape);
 
+  bool rows_travel() const override { return false; }
   DispatchHandle start_dispatch(const Routing& routing, const Exec& exec) override;
   ExpertRows finish_dispatch(DispatchHandle& handle, const Exec& exec) override;
   void combine(DispatchHandle&& handle,

@@ -7,18 +7,29 @@
 namespace shoal::kernels::reference {
 namespace {
 
-// inner[n] = SiLU(gate x[n]) * (up x[n]) for the expert's rows.
+// inner[n] = SiLU(gate x[n]) * (up x[n]) for the expert's rows, which with groups are slots.
 void gate_and_up(const ExpertWeights& expert,
-                 const ActivationRows& input,
+                 const ExpertMlpParams& params,
                  const ActiveExpert& active,
                  float* inner) {
   const int64_t intermediate = expert.up.rows;
   for (int64_t i = 0; i < intermediate; ++i) {
     const DecodedRow gate(expert.gate, i);
     const DecodedRow up(expert.up, i);
-    for (int64_t n = active.first_row; n < active.first_row + active.num_rows; ++n)
-      inner[n * intermediate + i] = silu(gate.dot(input, n)) * up.dot(input, n);
+    for (int64_t n = active.first_row; n < active.first_row + active.num_rows; ++n) {
+      const int64_t row = params.groups != nullptr ? params.groups->row_of_slot[n] : n;
+      inner[n * intermediate + i] = silu(gate.dot(params.input, row)) * up.dot(params.input, row);
+    }
   }
+}
+
+int64_t list_grouped_experts(const RowGroups& groups, ActiveExpert* active) {
+  for (int32_t a = 0; a < *groups.num_active; ++a) {
+    const int32_t expert = groups.active[a];
+    const int32_t first = groups.starts[expert];
+    active[a] = {expert, groups.starts[expert + 1] - first, first};
+  }
+  return *groups.num_active;
 }
 
 ActivationRows inner_rows(const WeightView& down,
@@ -47,14 +58,16 @@ ActivationRows inner_rows(const WeightView& down,
 void expert_mlp(const ExpertMlpParams& params, const Exec& exec) {
   if (params.input.rows == 0) return;
   const WeightView& first_down = params.experts.front().down;
-  const ExpertScratch scratch =
-      carve_expert_scratch(exec.workspace, params.input.rows, first_down.cols);
-  const int64_t num_active = list_active_experts(params, scratch.active);
+  const int64_t num_rows = params.groups != nullptr ? params.groups->num_pairs : params.input.rows;
+  const ExpertScratch scratch = carve_expert_scratch(exec.workspace, num_rows, first_down.cols);
+  const int64_t num_active = params.groups != nullptr
+                                 ? list_grouped_experts(*params.groups, scratch.active)
+                                 : list_active_experts(params, scratch.active);
   for (int64_t a = 0; a < num_active; ++a) {
     const ActiveExpert& active = scratch.active[a];
-    gate_and_up(params.experts[active.local_expert_idx], params.input, active, scratch.inner);
+    gate_and_up(params.experts[active.local_expert_idx], params, active, scratch.inner);
   }
-  const ActivationRows inner = inner_rows(first_down, scratch, params.input.rows, exec);
+  const ActivationRows inner = inner_rows(first_down, scratch, num_rows, exec);
   for (int64_t a = 0; a < num_active; ++a) {
     const ActiveExpert& active = scratch.active[a];
     const WeightView& down = params.experts[active.local_expert_idx].down;

@@ -30,6 +30,12 @@ class LocalStep {
   int num_tokens() const { return static_cast<int>(positions_.size()); }
   const std::vector<LocalSequence>& sequences() const { return sequences_; }
   std::vector<int32_t>& token_ids() { return token_ids_; }
+  const std::vector<int32_t>& token_ids() const { return token_ids_; }
+  const std::vector<int32_t>& positions() const { return positions_; }
+  const std::vector<int32_t>& starts() const { return starts_; }
+  const std::vector<int32_t>& slots() const { return slots_; }
+  const std::vector<int32_t>& block_tables() const { return block_tables_; }
+  int block_table_stride() const { return block_table_stride_; }
 
   // Views into this object; valid until the next build().
   model::Batch batch(const plan::StepPlan& plan,

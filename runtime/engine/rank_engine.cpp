@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "loader/format/vocab.h"
 #include "runtime/base/error.h"
+#include "transport/device_local_experts.h"
 
 namespace shoal::engine {
 namespace {
@@ -28,7 +30,13 @@ RankEngine::RankEngine(const control::Welcome& welcome,
       files_(loader::open_model(welcome.model_path)),
       config_(loader::parse_model_config(files_.metadata, files_.directory)),
       kernels_(&kernels::select_kernels(settings.backend)),
-      pool_(std::make_unique<ThreadPool>(settings.num_threads)) {
+      pool_(std::make_unique<ThreadPool>(settings.num_threads)),
+      queue_(settings.backend) {
+  if (has_own_steps(settings.backend) && comm.size() > 1)
+    throw Error(ExitCode::kUsage,
+                fmt::format("the {} backend runs one rank in this build, not {}",
+                            backend_name(settings.backend),
+                            comm.size()));
   if (files_.directory.fingerprint() != welcome.model_fingerprint)
     throw ModelFileError(
         fmt::format("error[GGUF-91]: rank {} has other files under this name than the coordinator",
@@ -42,26 +50,46 @@ RankEngine::RankEngine(const control::Welcome& welcome,
   const sharding::RankGrid::Place place = plan_.grid.place(comm.rank());
   const auto stage = static_cast<size_t>(place.stage);
   pools_ = std::make_unique<model::CachePools>(
-      config_, plan_, plan_.first_layer[stage], plan_.first_layer[stage + 1]);
-  std::vector<int> group(static_cast<size_t>(plan_.grid.ep(place.stage)));
-  std::iota(group.begin(), group.end(), plan_.grid.rank({place.stage, 0}));
-  experts_ = transport::make_expert_all_to_all(comm,
-                                               group,
-                                               plan_.experts[stage],
-                                               {.hidden_size = config_.hidden_size,
-                                                .num_topk = config_.num_topk,
-                                                .max_token_capacity = plan_.max_batch_tokens});
-  model_ =
-      std::make_unique<model::Model>(config_, weights_->weights, *kernels_, *experts_, gather_);
+      config_, plan_, plan_.first_layer[stage], plan_.first_layer[stage + 1], queue_);
+  experts_ = make_experts(comm, place);
+  model_ = std::make_unique<model::Model>(config_,
+                                          weights_->weights,
+                                          model::ModelParts{*kernels_, *experts_, gather_},
+                                          step_sizes(place));
   runner_ = std::make_unique<StepRunner>(RankParts{.config = config_,
                                                    .plan = plan_,
                                                    .comm = comm,
                                                    .model = *model_,
                                                    .pools = *pools_,
                                                    .pool = *pool_,
+                                                   .kernels = *kernels_,
+                                                   .queue = queue_,
                                                    .masked_ids = unused_ids(files_.metadata)});
 }
 
 RankEngine::~RankEngine() = default;
+
+model::StepSizes RankEngine::step_sizes(sharding::RankGrid::Place place) const {
+  const auto& placement = plan_.experts[static_cast<size_t>(place.stage)];
+  const int64_t copies =
+      std::min(config_.num_topk, static_cast<int>(placement.experts(place.ep_rank).size()));
+  return {.backend = queue_.backend(),
+          .max_tokens = plan_.max_batch_tokens,
+          .max_expert_rows = plan_.max_batch_tokens * plan_.grid.ep(place.stage) * copies};
+}
+
+std::unique_ptr<transport::ExpertAllToAll> RankEngine::make_experts(
+    transport::HostComm& comm, sharding::RankGrid::Place place) const {
+  const auto stage = static_cast<size_t>(place.stage);
+  const transport::AllToAllShape shape{.hidden_size = config_.hidden_size,
+                                       .num_topk = config_.num_topk,
+                                       .max_token_capacity = plan_.max_batch_tokens};
+  if (has_own_steps(queue_.backend()))
+    return std::make_unique<transport::DeviceLocalExperts>(
+        queue_.backend(), config_.num_experts, shape);
+  std::vector<int> group(static_cast<size_t>(plan_.grid.ep(place.stage)));
+  std::iota(group.begin(), group.end(), plan_.grid.rank({place.stage, 0}));
+  return transport::make_expert_all_to_all(comm, group, plan_.experts[stage], shape);
+}
 
 }  // namespace shoal::engine

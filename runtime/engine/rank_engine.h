@@ -32,6 +32,10 @@ class RankEngine {
   const loader::ModelConfig& config() const { return config_; }
 
  private:
+  model::StepSizes step_sizes(sharding::RankGrid::Place place) const;
+  std::unique_ptr<transport::ExpertAllToAll> make_experts(transport::HostComm& comm,
+                                                          sharding::RankGrid::Place place) const;
+
   sharding::ShardPlan plan_;
   loader::ModelFiles files_;
   loader::ModelConfig config_;
@@ -39,6 +43,7 @@ class RankEngine {
   std::unique_ptr<LoadedWeights> weights_;
   const kernels::KernelTable* kernels_;
   std::unique_ptr<ThreadPool> pool_;
+  device::Queue queue_;
   std::unique_ptr<model::CachePools> pools_;
   std::unique_ptr<transport::ExpertAllToAll> experts_;
   transport::ReplicatedRows gather_;

@@ -4,16 +4,8 @@
 #include <chrono>
 #include <cstring>
 
-#include "runtime/engine/sampler.h"
-
 namespace shoal::engine {
 namespace {
-
-// Rows of logits made at once while scoring: enough to decode lm_head once for many of them,
-// small enough to bound memory at any vocabulary.
-constexpr int64_t kScoreRows = 32;
-// A result is sent on its way when its rows reach this size.
-constexpr size_t kResultBytes = 8u << 20;
 
 double seconds_since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -25,24 +17,16 @@ TensorView grown(std::vector<float>& memory, int64_t rows, int64_t cols) {
   return view_f32(memory.data(), rows, cols);
 }
 
-// Of score.token, and the likeliest ids if they are wanted. Returns log_sum_exp(row).
-double add_logprobs(std::span<const float> row,
-                    const plan::SamplingParams& params,
-                    plan::TokenScore& score) {
-  const double log_sum = log_sum_exp(row);
-  score.logprob = static_cast<float>(row[static_cast<size_t>(score.token)] - log_sum);
-  if (params.logprobs > 0) score.top = likeliest(row, log_sum, params.logprobs);
-  return log_sum;
-}
-
 }  // namespace
 
 StepRunner::StepRunner(RankParts parts)
-    : parts_(std::move(parts)), links_(parts_.comm, parts_.plan.grid) {}
+    : parts_(std::move(parts)), links_(parts_.comm, parts_.plan.grid) {
+  if (has_own_steps(parts_.queue.backend())) device_ = std::make_unique<DeviceStep>(parts_);
+}
 
-void StepRunner::run(const plan::StepPlan& plan,
-                     Deadline deadline,
-                     const std::function<void(plan::StepResult)>& report) {
+StepRunner::~StepRunner() = default;
+
+void StepRunner::run(const plan::StepPlan& plan, Deadline deadline, const ReportResult& report) {
   links_.forget(plan.released);
   table_.apply(plan);
   const sharding::RankGrid& grid = parts_.plan.grid;
@@ -50,6 +34,14 @@ void StepRunner::run(const plan::StepPlan& plan,
   for (const plan::Admission& admission : plan.admitted)
     if (grid.owner(grid.place(rank).stage, admission.home) == rank)
       parts_.pools.clear_slot(admission.state_slot);
+  if (device_ != nullptr) {
+    device_->run(plan, table_, deadline, [&](plan::StepResult result) {
+      if (result.final_part) update_stats(device_->num_tokens());
+      result.stats = stats_;
+      report(std::move(result));
+    });
+    return;
+  }
   for (int repeat = 0; repeat < plan.num_repeats; ++repeat)
     run_once(plan, repeat, deadline, report);
 }
@@ -57,7 +49,7 @@ void StepRunner::run(const plan::StepPlan& plan,
 void StepRunner::run_once(const plan::StepPlan& plan,
                           int repeat,
                           Deadline deadline,
-                          const std::function<void(plan::StepResult)>& report) {
+                          const ReportResult& report) {
   const auto begin = std::chrono::steady_clock::now();
   const Exec exec{.pool = &parts_.pool, .deadline = deadline};
   step_.build(plan, repeat, parts_.plan.grid, parts_.comm.rank(), table_);
@@ -87,7 +79,7 @@ void StepRunner::run_once(const plan::StepPlan& plan,
     if (links_.last_stage()) links_.send_tokens(step_, sampled);
     if (links_.first_stage()) links_.expect_tokens(step_);
   }
-  update_stats();
+  update_stats(step_.num_tokens());
   result.step_nanos = std::chrono::nanoseconds(std::chrono::steady_clock::now() - begin).count();
   result.stats = stats_;
   report(std::move(result));
@@ -96,14 +88,12 @@ void StepRunner::run_once(const plan::StepPlan& plan,
 void StepRunner::finish_rows(const Exec& exec,
                              plan::StepResult& result,
                              std::vector<int32_t>& sampled,
-                             const std::function<void(plan::StepResult)>& report) {
+                             const ReportResult& report) {
   const auto begin = std::chrono::steady_clock::now();
   std::vector<const LocalSequence*> sampling;
   for (const LocalSequence& local : step_.sequences()) {
     local.sequence->remember(*local.scheduled);
-    const plan::Score score = local.scheduled->score;
-    if (score == plan::Score::kChunk || score == plan::Score::kFullLogits)
-      score_chunk(local, exec, result, report);
+    score_chunk(local, exec, result, report);
     if (local.scheduled->sample) sampling.push_back(&local);
   }
   if (sampling.empty()) return;
@@ -120,22 +110,10 @@ void StepRunner::finish_rows(const Exec& exec,
   const TensorView logits = grown(logits_, num_rows, parts_.config.vocab_size);
   parts_.model.logits(rows, logits, exec);
   for (int64_t i = 0; i < num_rows; ++i) {
-    const LocalSequence& local = *sampling[static_cast<size_t>(i)];
     const std::span<const float> row(logits.row(i), static_cast<size_t>(logits.cols()));
-    const int64_t position = local.scheduled->start + result.repeat + local.num_rows;
-    const plan::Admission& admission = local.sequence->admission;
-    plan::TokenScore score{.id = local.scheduled->id, .position = position, .sampled = true};
-    score.token = sample_token({.logits = row,
-                                .position = position,
-                                .num_generated = position - admission.prompt_len,
-                                .history = &local.sequence->history,
-                                .masked = parts_.masked_ids},
-                               admission.sampling);
-    if (local.scheduled->score == plan::Score::kSampled || admission.sampling.logprobs >= 0)
-      add_logprobs(row, admission.sampling, score);
-    local.sequence->took(score.token);
-    sampled.push_back(score.token);
-    result.tokens.push_back(std::move(score));
+    result.tokens.push_back(
+        sample_row(*sampling[static_cast<size_t>(i)], row, result.repeat, parts_.masked_ids));
+    sampled.push_back(result.tokens.back().token);
   }
   stats_.seconds_sampling += seconds_since(begin);
 }
@@ -143,14 +121,8 @@ void StepRunner::finish_rows(const Exec& exec,
 void StepRunner::score_chunk(const LocalSequence& local,
                              const Exec& exec,
                              plan::StepResult& result,
-                             const std::function<void(plan::StepResult)>& report) {
-  const plan::ScheduledSequence& scheduled = *local.scheduled;
-  const auto next_token = [&](int row) {
-    return row + 1 < local.num_rows ? scheduled.tokens[static_cast<size_t>(row) + 1]
-                                    : scheduled.score_next;
-  };
-  const int64_t first = std::max<int64_t>(scheduled.score_start - scheduled.start, 0);
-  const int64_t last = next_token(local.num_rows - 1) >= 0 ? local.num_rows : local.num_rows - 1;
+                             const ReportResult& report) {
+  const auto [first, last] = scored_rows(local);
   const int64_t hidden_size = parts_.config.hidden_size;
   for (int64_t begin = first; begin < last; begin += kScoreRows) {
     const int64_t count = std::min(kScoreRows, last - begin);
@@ -158,33 +130,15 @@ void StepRunner::score_chunk(const LocalSequence& local,
         view_f32(hidden_.data() + (local.first_row + begin) * hidden_size, count, hidden_size);
     const TensorView logits = grown(logits_, count, parts_.config.vocab_size);
     parts_.model.logits(rows, logits, exec);
-    for (int64_t i = 0; i < count; ++i) {
-      const std::span<float> row(logits.row(i), static_cast<size_t>(logits.cols()));
-      const int32_t token = next_token(static_cast<int>(begin + i));
-      plan::TokenScore score{
-          .id = scheduled.id, .position = scheduled.start + begin + i + 1, .token = token};
-      const double log_sum = add_logprobs(row, local.sequence->admission.sampling, score);
-      if (scheduled.score == plan::Score::kFullLogits) {
-        score.row.resize(row.size());
-        for (size_t id = 0; id < row.size(); ++id)
-          score.row[id] = static_cast<float>(row[id] - log_sum);
-      }
-      result.tokens.push_back(std::move(score));
-    }
-    const size_t row_size = result.tokens.empty() ? 0 : result.tokens.back().row.size();
-    if (result.tokens.size() * row_size * sizeof(float) >= kResultBytes) {
-      plan::StepResult part = result;
-      part.final_part = false;
-      report(std::move(part));
-      result.tokens.clear();
-    }
+    add_scores(local, begin, logits, result);
+    report_if_large(result, report);
   }
 }
 
-void StepRunner::update_stats() {
+void StepRunner::update_stats(int num_tokens) {
   const model::PartSeconds& seconds = parts_.model.seconds();
   ++stats_.steps;
-  stats_.tokens += static_cast<uint64_t>(step_.num_tokens());
+  stats_.tokens += static_cast<uint64_t>(num_tokens);
   stats_.expert_rows = seconds.expert_rows;
   stats_.bytes_sent = parts_.comm.bytes_sent();
   stats_.bytes_received = parts_.comm.bytes_received();

@@ -1,12 +1,13 @@
-// The memory of one rank's KV blocks and recurrent-state slots. Pages are taken on first touch, so
-// an unused pool costs address space only. Ids come from the plans; who owns which is accounted on
-// the coordinator (runtime/cache).
+// The memory of one rank's KV blocks and recurrent-state slots, where its kernels compute. On the
+// host pages are taken on first touch, so an unused pool costs address space only. Ids come from
+// the plans; who owns which is accounted on the coordinator (runtime/cache).
 #pragma once
 #include <cstdint>
 #include <vector>
 
 #include "loader/format/model_config.h"
-#include "runtime/device/host_pages.h"
+#include "runtime/device/memory.h"
+#include "runtime/device/queue.h"
 #include "runtime/model/batch.h"
 #include "sharding/shard_plan.h"
 
@@ -14,24 +15,30 @@ namespace shoal::model {
 
 class CachePools {
  public:
-  // Pools for the layers [first_layer, last_layer) of one stage.
+  // Pools for the layers [first_layer, last_layer) of one stage. `queue` carries the steps that
+  // read and write them, and outlives the pools.
   CachePools(const loader::ModelConfig& config,
              const sharding::ShardPlan& plan,
              int first_layer,
-             int last_layer);
+             int last_layer,
+             const device::Queue& queue);
 
   const std::vector<kernels::KvCache>& kv_layers() const { return kv_; }
   const std::vector<DeltaState>& delta_layers() const { return delta_; }
 
-  void clear_slot(int slot);  // a new sequence starts from zero state
+  void clear_slot(int slot);  // in the queue: a new sequence starts from zero state
 
-  // XXH3 over a sequence's KV rows and state: equal histories give equal hashes.
+  // XXH3 over a sequence's KV rows and state: equal histories give equal hashes. Waits for the
+  // queue.
   uint64_t hash_sequence(std::span<const int32_t> blocks, int64_t num_tokens, int slot) const;
 
  private:
   int block_size_ = 0, num_kv_heads_ = 0, head_dim_ = 0;
   int64_t conv_floats_ = 0, state_floats_ = 0;  // of one slot
-  std::vector<device::HostPages> memory_;
+  float* take(size_t floats);
+
+  const device::Queue& queue_;
+  std::vector<device::Memory> memory_;
   std::vector<kernels::KvCache> kv_;
   std::vector<DeltaState> delta_;
 };

@@ -1,311 +1,313 @@
 #include "runtime/model/model.h"
 
-#include <chrono>
+#include <algorithm>
+#include <array>
+#include <initializer_list>
 
-#include "runtime/model/dense_input.h"
+#include "runtime/model/part_timer.h"
 
 namespace shoal::model {
 namespace {
 
-// Adds the time from its construction to its end to one figure.
-class PartTimer {
- public:
-  explicit PartTimer(double& seconds)
-      : seconds_(seconds), begin_(std::chrono::steady_clock::now()) {}
-  ~PartTimer() {
-    seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
-  }
-  PartTimer(const PartTimer&) = delete;
-  PartTimer& operator=(const PartTimer&) = delete;
+using kernels::Projection;
+using kernels::WeightView;
 
- private:
-  double& seconds_;
-  std::chrono::steady_clock::time_point begin_;
-};
+// int16 rows are wanted where some matrix that reads them is quantised.
+bool any_quantized(std::initializer_list<const WeightView*> weights) {
+  return std::any_of(weights.begin(), weights.end(), [](const WeightView* weight) {
+    return is_quantized(weight->dtype);
+  });
+}
 
-// A buffer that grows to the largest step seen and is then reused.
-class Rows {
- public:
-  TensorView f32(int64_t rows, int64_t cols) {
-    const auto floats = static_cast<size_t>(rows * cols);
-    if (memory_.size() < floats) memory_.resize(floats);
-    return view_f32(memory_.data(), rows, cols);
-  }
-  TensorView i32(int64_t rows, int64_t cols) {
-    TensorView view = f32(rows, cols);
-    view.dtype = DType::kI32;
-    return view;
-  }
+Formats input_formats(const LayerWeights& layer) {
+  if (layer.kind == loader::LayerKind::kAttention)
+    return {.int16 = any_quantized({&layer.attention.q, &layer.attention.k, &layer.attention.v})};
+  const DeltaNetWeights& delta = layer.delta;
+  return {.int16 = any_quantized({&delta.qkv, &delta.gate, &delta.alpha, &delta.beta})};
+}
 
- private:
-  std::vector<float> memory_;
-};
+Formats input_formats(const MoeWeights& moe) {
+  return {
+      .int16 = any_quantized({&moe.router, &moe.shared_router, &moe.shared.gate, &moe.shared.up}),
+      .int8 = is_quantized(moe.experts.front().gate.dtype)};
+}
 
 }  // namespace
 
-struct Model::Scratch {
-  Rows normed, mixed, gate, query, key, value, alpha, beta, attended, projected;
-  Rows router_logits, topk_ids, topk_weights, shared_gate, shared_up, shared_router, expert_out;
-  QuantizedBuffer input, inner, expert_rows;
-  std::vector<std::byte> workspace;
-  PartSeconds seconds;
-};
-
 Model::Model(const loader::ModelConfig& config,
              const ModelWeights& weights,
-             const kernels::KernelTable& kernels,
-             transport::ExpertAllToAll& experts,
-             transport::RowGather& gather)
+             const ModelParts& parts,
+             const StepSizes& sizes)
     : config_(config),
       weights_(weights),
-      kernels_(kernels),
-      experts_(experts),
-      gather_(gather),
-      scratch_(std::make_unique<Scratch>()) {}
+      kernels_(parts.kernels),
+      experts_(parts.experts),
+      gather_(parts.gather),
+      backend_(sizes.backend),
+      scratch_(std::make_unique<Scratch>(config, sizes)) {}
 
 Model::~Model() = default;
-
-const PartSeconds& Model::seconds() const { return scratch_->seconds; }
 
 void Model::embed(const Batch& batch, TensorView hidden, const Exec& exec) const {
   kernels_.embed_rows({.table = weights_.embedding, .token_ids = batch.token_ids, .output = hidden},
                       exec);
 }
 
-void Model::forward(const Batch& batch, TensorView hidden, const Exec& exec) const {
+kernels::InputRows Model::norm_input(TensorView hidden,
+                                     TensorView addend,
+                                     const float* weight,
+                                     Formats formats,
+                                     const Exec& exec) const {
+  const kernels::InputRows input = scratch_->input.rows(hidden.rows(), hidden.cols(), formats);
+  if (hidden.rows() > 0)
+    kernels_.norm_inputs({.hidden = hidden,
+                          .addend = addend,
+                          .weight = weight,
+                          .epsilon = config_.rms_epsilon,
+                          .output = input},
+                         exec);
+  return input;
+}
+
+void Model::project(const kernels::InputRows& input,
+                    std::span<const Projection> projections,
+                    const Exec& exec) const {
+  kernels_.project({.input = input, .projections = projections}, exec);
+}
+
+void Model::forward(const Batch& batch, TensorView hidden, const Exec& caller) const {
+  Exec exec = caller;
+  exec.workspace = scratch_->workspace.span();
   size_t attention_layer = 0, delta_layer = 0;
   for (const LayerWeights& layer : weights_.layers) {
-    const TensorView normed = scratch_->normed.f32(batch.num_tokens, config_.hidden_size);
-    if (batch.num_tokens > 0)
-      kernels_.rms_norm({.input = hidden,
-                         .weight = layer.attn_norm,
-                         .epsilon = config_.rms_epsilon,
-                         .output = normed},
-                        exec);
+    kernels::InputRows input = norm_input(hidden, {}, layer.attn_norm, input_formats(layer), exec);
+    TensorView addend;
     if (layer.kind == loader::LayerKind::kAttention) {
       const kernels::KvCache& cache = (*batch.kv.layers)[attention_layer++];
-      if (batch.num_tokens > 0) attention(layer.attention, batch, cache, hidden, exec);
+      if (batch.num_tokens > 0) addend = attention(layer.attention, batch, cache, input, exec);
     } else {
       const DeltaState& state = (*batch.state.layers)[delta_layer++];
-      if (batch.num_tokens > 0) delta_net(layer.delta, batch, state, hidden, exec);
+      if (batch.num_tokens > 0) addend = delta_net(layer.delta, batch, state, input, exec);
     }
-    if (batch.num_tokens > 0)
-      kernels_.rms_norm({.input = hidden,
-                         .weight = layer.post_attention_norm,
-                         .epsilon = config_.rms_epsilon,
-                         .output = normed},
-                        exec);
-    mixture_of_experts(layer.moe, batch.token_capacity, hidden, exec);
+    input = norm_input(hidden, addend, layer.post_attention_norm, input_formats(layer.moe), exec);
+    mixture_of_experts(layer.moe, input, batch.token_capacity, hidden, exec);
   }
 }
 
-void Model::attention(const AttentionWeights& weights,
-                      const Batch& batch,
-                      const kernels::KvCache& cache,
-                      TensorView hidden,
-                      const Exec& exec) const {
-  const PartTimer timer(scratch_->seconds.attention);
+TensorView Model::attention(const AttentionWeights& weights,
+                            const Batch& batch,
+                            const kernels::KvCache& cache,
+                            const kernels::InputRows& input,
+                            const Exec& exec) const {
+  const PartTimer timer(seconds_.attention, computes_here());
   const int64_t n = batch.num_tokens;
   const int head_dim = config_.head_dim;
   const int query_stride = 2 * head_dim;  // each head: query, then its output gate
-  const TensorView query = scratch_->query.f32(n, int64_t{config_.num_heads} * query_stride);
+  const TensorView query = scratch_->raw.f32(n, int64_t{config_.num_heads} * query_stride);
   const TensorView key = scratch_->key.f32(n, int64_t{config_.num_kv_heads} * head_dim);
   const TensorView value = scratch_->value.f32(n, int64_t{config_.num_kv_heads} * head_dim);
-  const TensorView attended = scratch_->attended.f32(n, int64_t{config_.num_heads} * head_dim);
   const TensorView projected = scratch_->projected.f32(n, config_.hidden_size);
+  const kernels::InputRows attended = scratch_->inner.rows(
+      n, int64_t{config_.num_heads} * head_dim, {.int16 = is_quantized(weights.output.dtype)});
+  const TensorView attended_f32 = view_f32(attended.f32, n, attended.cols);
 
-  DenseInput input(kernels_, scratch_->normed.f32(n, config_.hidden_size), scratch_->input, exec);
-  input.project(weights.q, query);
-  input.project(weights.k, key);
-  input.project(weights.v, value);
-
-  kernels::QkNormRopeParams rope{.heads = query,
-                                 .num_heads = config_.num_heads,
-                                 .head_dim = head_dim,
-                                 .head_stride = query_stride,
-                                 .weight = weights.q_norm,
-                                 .epsilon = config_.rms_epsilon,
-                                 .rotary_dim = config_.rotary_dim,
-                                 .rope_base = config_.rope_base,
-                                 .positions = batch.positions};
-  kernels_.qk_norm_rope(rope, exec);
-  rope.heads = key;
-  rope.num_heads = config_.num_kv_heads;
-  rope.head_stride = head_dim;
-  rope.weight = weights.k_norm;
-  kernels_.qk_norm_rope(rope, exec);
-
-  kernels_.attention({.query = query,
-                      .key = key,
-                      .value = value,
-                      .num_heads = config_.num_heads,
-                      .num_kv_heads = config_.num_kv_heads,
-                      .head_dim = head_dim,
-                      .query_stride = query_stride,
-                      .cache = cache,
-                      .num_sequences = batch.num_sequences,
-                      .sequence_starts = batch.sequence_starts,
-                      .positions = batch.positions,
-                      .block_tables = batch.kv.block_tables,
-                      .block_table_stride = batch.kv.block_table_stride,
-                      .output = attended},
-                     exec);
-  kernels_.sigmoid_mul({.values = attended,
-                        .gate = query,
-                        .num_heads = config_.num_heads,
-                        .dim = head_dim,
-                        .gate_stride = query_stride,
-                        .gate_offset = head_dim},
-                       exec);
-  gather_.all_gather(attended, attended, exec);
-  DenseInput(kernels_, attended, scratch_->inner, exec).project(weights.output, projected);
-  kernels_.add_scaled({.input = projected, .gate = nullptr, .output = hidden}, exec);
+  project(
+      input,
+      std::array{
+          Projection{weights.q, query}, Projection{weights.k, key}, Projection{weights.v, value}},
+      exec);
+  const kernels::QkNormRopeParams query_rope{.heads = query,
+                                             .num_heads = config_.num_heads,
+                                             .head_dim = head_dim,
+                                             .head_stride = query_stride,
+                                             .weight = weights.q_norm,
+                                             .epsilon = config_.rms_epsilon,
+                                             .rotary_dim = config_.rotary_dim,
+                                             .rope_base = config_.rope_base,
+                                             .positions = batch.positions};
+  kernels::QkNormRopeParams key_rope = query_rope;
+  key_rope.heads = key;
+  key_rope.num_heads = config_.num_kv_heads;
+  key_rope.head_stride = head_dim;
+  key_rope.weight = weights.k_norm;
+  kernels_.attention_mix({.query = query_rope,
+                          .key = key_rope,
+                          .attention = {.query = query,
+                                        .key = key,
+                                        .value = value,
+                                        .num_heads = config_.num_heads,
+                                        .num_kv_heads = config_.num_kv_heads,
+                                        .head_dim = head_dim,
+                                        .query_stride = query_stride,
+                                        .cache = cache,
+                                        .num_sequences = batch.num_sequences,
+                                        .sequence_starts = batch.sequence_starts,
+                                        .positions = batch.positions,
+                                        .block_tables = batch.kv.block_tables,
+                                        .block_table_stride = batch.kv.block_table_stride,
+                                        .output = attended_f32},
+                          .gate = {.values = attended_f32,
+                                   .gate = query,
+                                   .num_heads = config_.num_heads,
+                                   .dim = head_dim,
+                                   .gate_stride = query_stride,
+                                   .gate_offset = head_dim},
+                          .output = attended},
+                         exec);
+  gather_.all_gather(attended_f32, attended_f32, exec);
+  project(attended, std::array{Projection{weights.output, projected}}, exec);
+  return projected;
 }
 
-void Model::delta_net(const DeltaNetWeights& weights,
-                      const Batch& batch,
-                      const DeltaState& state,
-                      TensorView hidden,
-                      const Exec& exec) const {
-  const PartTimer timer(scratch_->seconds.delta_net);
+TensorView Model::delta_net(const DeltaNetWeights& weights,
+                            const Batch& batch,
+                            const DeltaState& state,
+                            const kernels::InputRows& input,
+                            const Exec& exec) const {
+  const PartTimer timer(seconds_.delta_net, computes_here());
   const int64_t n = batch.num_tokens;
-  const TensorView raw = scratch_->query.f32(n, config_.conv_dim());
+  const TensorView raw = scratch_->raw.f32(n, config_.conv_dim());
   const TensorView mixed = scratch_->mixed.f32(n, config_.conv_dim());
   const TensorView gate = scratch_->gate.f32(n, config_.value_dim());
   const TensorView alpha = scratch_->alpha.f32(n, config_.num_v_heads);
   const TensorView beta = scratch_->beta.f32(n, config_.num_v_heads);
-  const TensorView attended = scratch_->attended.f32(n, config_.value_dim());
   const TensorView projected = scratch_->projected.f32(n, config_.hidden_size);
+  const kernels::InputRows attended =
+      scratch_->inner.rows(n, config_.value_dim(), {.int16 = is_quantized(weights.out.dtype)});
+  const TensorView attended_f32 = view_f32(attended.f32, n, attended.cols);
 
-  DenseInput input(kernels_, scratch_->normed.f32(n, config_.hidden_size), scratch_->input, exec);
-  input.project(weights.qkv, raw);
-  input.project(weights.gate, gate);
-  input.project(weights.alpha, alpha);
-  input.project(weights.beta, beta);
-
-  kernels_.conv_silu({.input = raw,
-                      .weight = weights.conv,
-                      .kernel = config_.conv_kernel,
-                      .conv_state = state.conv,
-                      .num_sequences = batch.num_sequences,
-                      .sequence_starts = batch.sequence_starts,
-                      .state_slots = batch.state.slots,
-                      .output = mixed},
-                     exec);
-  kernels_.delta_net({.mixed = mixed,
-                      .alpha = alpha,
-                      .beta = beta,
-                      .a = weights.a,
-                      .dt_bias = weights.dt_bias,
-                      .num_k_heads = config_.num_k_heads,
-                      .num_v_heads = config_.num_v_heads,
-                      .dim = config_.state_dim,
-                      .epsilon = config_.rms_epsilon,
-                      .state = state.state,
-                      .num_sequences = batch.num_sequences,
-                      .sequence_starts = batch.sequence_starts,
-                      .state_slots = batch.state.slots,
+  project(input,
+          std::array{Projection{weights.qkv, raw},
+                     Projection{weights.gate, gate},
+                     Projection{weights.alpha, alpha},
+                     Projection{weights.beta, beta}},
+          exec);
+  kernels_.delta_mix({.conv = {.input = raw,
+                               .weight = weights.conv,
+                               .kernel = config_.conv_kernel,
+                               .conv_state = state.conv,
+                               .num_sequences = batch.num_sequences,
+                               .sequence_starts = batch.sequence_starts,
+                               .state_slots = batch.state.slots,
+                               .output = mixed},
+                      .delta = {.mixed = mixed,
+                                .alpha = alpha,
+                                .beta = beta,
+                                .a = weights.a,
+                                .dt_bias = weights.dt_bias,
+                                .num_k_heads = config_.num_k_heads,
+                                .num_v_heads = config_.num_v_heads,
+                                .dim = config_.state_dim,
+                                .epsilon = config_.rms_epsilon,
+                                .state = state.state,
+                                .num_sequences = batch.num_sequences,
+                                .sequence_starts = batch.sequence_starts,
+                                .state_slots = batch.state.slots,
+                                .output = attended_f32},
+                      .norm = {.input = attended_f32,
+                               .gate = gate,
+                               .weight = weights.norm,
+                               .dim = config_.state_dim,
+                               .epsilon = config_.rms_epsilon,
+                               .output = attended_f32},
                       .output = attended},
                      exec);
-  kernels_.gated_norm({.input = attended,
-                       .gate = gate,
-                       .weight = weights.norm,
-                       .dim = config_.state_dim,
-                       .epsilon = config_.rms_epsilon,
-                       .output = attended},
-                      exec);
-  gather_.all_gather(attended, attended, exec);
-  DenseInput(kernels_, attended, scratch_->inner, exec).project(weights.out, projected);
-  kernels_.add_scaled({.input = projected, .gate = nullptr, .output = hidden}, exec);
+  gather_.all_gather(attended_f32, attended_f32, exec);
+  project(attended, std::array{Projection{weights.out, projected}}, exec);
+  return projected;
 }
 
 void Model::mixture_of_experts(const MoeWeights& weights,
+                               const kernels::InputRows& input,
                                int token_capacity,
                                TensorView hidden,
                                const Exec& exec) const {
-  PartSeconds& seconds = scratch_->seconds;
   const int64_t n = hidden.rows();
-  const TensorView normed = scratch_->normed.f32(n, config_.hidden_size);
   const TensorView logits = scratch_->router_logits.f32(n, config_.num_experts);
   const TensorView topk_ids = scratch_->topk_ids.i32(n, config_.num_topk);
   const TensorView topk_weights = scratch_->topk_weights.f32(n, config_.num_topk);
-  DenseInput input(kernels_, normed, scratch_->input, exec);
+  const TensorView gate = scratch_->shared_gate.f32(n, weights.shared.gate.rows);
+  const TensorView up = scratch_->shared_up.f32(n, weights.shared.up.rows);
+  const TensorView shared_router = scratch_->shared_router.f32(n, 1);
+  const std::array inputs_first{Projection{weights.router, logits},
+                                Projection{weights.shared.gate, gate},
+                                Projection{weights.shared.up, up},
+                                Projection{weights.shared_router, shared_router}};
+  const std::span<const Projection> projections(inputs_first);
+  // Where rows travel, the shared expert runs while they do; else all matrices go at once.
+  const size_t num_before_dispatch = experts_.rows_travel() ? 1 : projections.size();
 
-  const bool quantized = is_quantized(weights.experts.front().gate.dtype);
-  kernels::ActivationRows rows = as_float_rows(normed);
   if (n > 0) {
-    const PartTimer timer(seconds.router);
-    input.project(weights.router, logits);
+    const PartTimer timer(seconds_.router, computes_here());
+    project(input, projections.first(num_before_dispatch), exec);
     kernels_.router_topk({.logits = logits,
                           .num_topk = config_.num_topk,
                           .topk_ids = topk_ids,
                           .topk_weights = topk_weights},
                          exec);
   }
-  if (quantized)
-    rows =
-        quantize(kernels_, normed, kernels::ActivationFormat::kInt8, scratch_->expert_rows, exec);
-
   transport::DispatchHandle handle;
   {
-    const PartTimer timer(seconds.dispatch);
-    handle = experts_.start_dispatch({.rows = rows,
+    const PartTimer timer(seconds_.dispatch, computes_here());
+    const bool quantized = is_quantized(weights.experts.front().gate.dtype);
+    handle = experts_.start_dispatch({.rows = input.in(quantized ? kernels::ActivationFormat::kInt8
+                                                                 : kernels::ActivationFormat::kF32),
                                       .topk_ids = topk_ids,
                                       .topk_weights = topk_weights,
                                       .token_capacity = token_capacity},
                                      exec);
   }
   if (n > 0) {
-    // The shared expert runs for every token while rows are on the wire.
-    const PartTimer timer(seconds.expert);
-    const TensorView gate = scratch_->shared_gate.f32(n, weights.shared.gate.rows);
-    const TensorView up = scratch_->shared_up.f32(n, weights.shared.up.rows);
-    const TensorView router = scratch_->shared_router.f32(n, 1);
+    const PartTimer timer(seconds_.expert, computes_here());
+    if (num_before_dispatch < projections.size())
+      project(input, projections.subspan(num_before_dispatch), exec);
+    const kernels::InputRows inner =
+        scratch_->inner.rows(n, gate.cols(), {.int16 = is_quantized(weights.shared.down.dtype)});
+    kernels_.silu_inputs(
+        {.mul = {.gate = gate, .up = up, .output = view_f32(inner.f32, n, gate.cols())},
+         .output = inner},
+        exec);
     const TensorView projected = scratch_->projected.f32(n, config_.hidden_size);
-    input.project(weights.shared.gate, gate);
-    input.project(weights.shared.up, up);
-    input.project(weights.shared_router, router);
-    kernels_.silu_mul({.gate = gate, .up = up, .output = gate}, exec);
-    DenseInput(kernels_, gate, scratch_->inner, exec).project(weights.shared.down, projected);
-    kernels_.add_scaled({.input = projected, .gate = router.f32(), .output = hidden}, exec);
+    project(inner, std::array{Projection{weights.shared.down, projected}}, exec);
+    if (!experts_.take_shared(projected, shared_router.f32()))
+      kernels_.add_scaled({.input = projected, .gate = shared_router.f32(), .output = hidden},
+                          exec);
   }
 
   transport::ExpertRows arrived;
   {
-    const PartTimer timer(seconds.dispatch);
+    const PartTimer timer(seconds_.dispatch, computes_here());
     arrived = experts_.finish_dispatch(handle, exec);
   }
-  const TensorView expert_out = scratch_->expert_out.f32(arrived.rows.rows, config_.hidden_size);
-  if (arrived.rows.rows > 0) {
-    const PartTimer timer(seconds.expert);
-    const size_t needed =
-        kernels::expert_mlp_workspace(arrived.rows.rows, config_.moe_intermediate_size);
-    // 64 bytes more, so that the kernel's part can start on a cache line.
-    if (scratch_->workspace.size() < needed + 64) scratch_->workspace.resize(needed + 64);
-    void* aligned = scratch_->workspace.data();
-    size_t space = scratch_->workspace.size();
-    aligned = std::align(64, needed, aligned, space);
-    Exec with_workspace = exec;
-    with_workspace.workspace = {static_cast<std::byte*>(aligned), space};
-    kernels_.expert_mlp({.experts = weights.experts,
-                         .tokens_per_expert = arrived.tokens_per_expert,
-                         .input = arrived.rows,
-                         .output = expert_out},
-                        with_workspace);
-    seconds.expert_rows += static_cast<uint64_t>(arrived.rows.rows);
-  }
-  const PartTimer timer(seconds.combine);
+  const TensorView expert_out = run_experts(weights, arrived, exec);
+  const PartTimer timer(seconds_.combine, computes_here());
   experts_.combine(std::move(handle), expert_out, hidden, exec);
 }
 
-void Model::logits(TensorView rows, TensorView out, const Exec& exec) const {
-  const TensorView normed = scratch_->normed.f32(rows.rows(), config_.hidden_size);
-  kernels_.rms_norm({.input = rows,
-                     .weight = weights_.output_norm,
-                     .epsilon = config_.rms_epsilon,
-                     .output = normed},
-                    exec);
-  DenseInput(kernels_, normed, scratch_->input, exec).project(weights_.lm_head, out);
+TensorView Model::run_experts(const MoeWeights& weights,
+                              const transport::ExpertRows& arrived,
+                              const Exec& exec) const {
+  const int64_t num_rows =
+      arrived.groups != nullptr ? arrived.groups->num_pairs : arrived.rows.rows;
+  const TensorView expert_out = scratch_->expert_out.f32(num_rows, config_.hidden_size);
+  if (num_rows == 0) return expert_out;
+  const PartTimer timer(seconds_.expert, computes_here());
+  kernels_.expert_mlp({.experts = weights.experts,
+                       .tokens_per_expert = arrived.tokens_per_expert,
+                       .input = arrived.rows,
+                       .output = expert_out,
+                       .groups = arrived.groups},
+                      exec);
+  seconds_.expert_rows += static_cast<uint64_t>(num_rows);
+  return expert_out;
+}
+
+void Model::logits(TensorView rows, TensorView out, const Exec& caller) const {
+  Exec exec = caller;
+  exec.workspace = scratch_->workspace.span();
+  const kernels::InputRows input = norm_input(
+      rows, {}, weights_.output_norm, {.int16 = is_quantized(weights_.lm_head.dtype)}, exec);
+  project(input, std::array{Projection{weights_.lm_head, out}}, exec);
 }
 
 }  // namespace shoal::model
