@@ -1,5 +1,6 @@
 #include "launch/options.h"
 
+#include <charconv>
 #include <cmath>
 
 #include "launch/cluster_file.h"
@@ -135,11 +136,45 @@ void SamplingOptions::declare(OptionSet& options) {
   options.add("--top-p", top_p, "Keep the likeliest tokens that add up to P");
   options.add("--min-p", min_p, "Keep tokens at least P times as likely as the best");
   options.add("-s,--seed", seed, "Seed of the draw; the same seed draws the same text");
+  options.add("--presence-penalty", presence_penalty, "Taken from what was generated; 0: off");
+  options.add("--frequency-penalty", frequency_penalty, "The same for each time; 0: off");
+  options.add("--repeat-penalty,--repetition-penalty",
+              repetition_penalty,
+              "Divides what prompt or text hold; 1: off");
+  options.add_repeated(
+      "-l,--logit-bias", logit_bias_text, "ID+BIAS or ID-BIAS, added to a token's logit");
+  options.add("--min-tokens", min_tokens, "No end and no stop before N tokens");
   options.add_repeated("-r,--stop", stop, "Cut the text before STRING (repeat for more)");
   options.add_switch("--ignore-eos", ignore_eos, "Go on after the end-of-text token");
 }
 
+std::vector<plan::LogitBias> SamplingOptions::logit_bias() const {
+  std::vector<plan::LogitBias> out;
+  for (const std::string& text : logit_bias_text) {
+    plan::LogitBias entry;
+    const char* const end = text.data() + text.size();
+    const auto id = std::from_chars(text.data(), end, entry.id);
+    // from_chars takes a minus and no plus.
+    const char* const sign = id.ptr;
+    const auto bias = sign == end ? id : std::from_chars(sign + (*sign == '+'), end, entry.bias);
+    if (id.ec != std::errc() || sign == end || (*sign != '+' && *sign != '-') ||
+        bias.ec != std::errc() || bias.ptr != end || !std::isfinite(entry.bias) || entry.id < 0)
+      throw Error(ExitCode::kRequest,
+                  fmt::format("--logit-bias is '{}': it must be ID+BIAS or ID-BIAS, 15043-2.5",
+                              printable(text)));
+    out.push_back(entry);
+  }
+  return out;
+}
+
 void SamplingOptions::validate() const {
+  check_sampling("--presence-penalty", presence_penalty, -2, 2);
+  check_sampling("--frequency-penalty", frequency_penalty, -2, 2);
+  check_sampling("--repeat-penalty", repetition_penalty, 1e-6f, 100);
+  logit_bias();
+  if (min_tokens && *min_tokens < 0)
+    throw Error(ExitCode::kRequest,
+                fmt::format("--min-tokens is {}: it must be 0 or more", *min_tokens));
   check_sampling("--temp", temperature, 0, 100);
   check_sampling("--top-p", top_p, 1e-6f, 1);
   check_sampling("--min-p", min_p, 0, 1);

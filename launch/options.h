@@ -44,12 +44,15 @@ struct SamplingOptions {
   std::optional<float> temperature, top_p, min_p;
   std::optional<int> top_k;
   std::optional<uint64_t> seed;
-  std::optional<int64_t> max_tokens;
+  std::optional<float> presence_penalty, frequency_penalty, repetition_penalty;
+  std::optional<int64_t> max_tokens, min_tokens;
   std::vector<std::string> stop;
   bool ignore_eos = false;
+  std::vector<std::string> logit_bias_text;  // "15043+1.5", "15043-2", as typed
 
   void declare(OptionSet& options);
-  void validate() const;  // a bad value is a refused request: exit 6
+  void validate() const;                            // a bad value is a refused request: exit 6
+  std::vector<plan::LogitBias> logit_bias() const;  // after validate()
 };
 
 struct ServerAddress {

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <span>
+
 #include "runtime/base/error.h"
 #include "runtime/base/printable.h"
 
@@ -12,14 +15,45 @@ double milliseconds(std::chrono::nanoseconds time) {
   return std::chrono::duration<double, std::milli>(time).count();
 }
 
+template <class T>
+void append(const std::vector<T>& part, std::vector<T>& all) {
+  all.insert(all.end(), part.begin(), part.end());
+}
+
+// One entry a token; `top` is empty where none was asked for.
+nlohmann::ordered_json logprob_list(std::span<const int32_t> ids,
+                                    const std::vector<float>& logprobs,
+                                    const std::vector<std::vector<plan::TokenLogprob>>& top) {
+  auto list = nlohmann::ordered_json::array();
+  for (size_t i = 0; i < std::min(ids.size(), logprobs.size()); ++i) {
+    auto& entry = list.emplace_back();
+    entry["token_id"] = ids[i];
+    entry["logprob"] = logprobs[i];
+    if (i >= top.size()) continue;
+    entry["top"] = nlohmann::ordered_json::array();
+    for (const auto& [token, logprob] : top[i])
+      entry["top"].push_back({{"token_id", token}, {"logprob", logprob}});
+  }
+  return list;
+}
+
 }  // namespace
 
 client::StreamEvents StreamPrinter::events() {
   return {.accepted = [this](const coordinator::Accepted& accepted) { accepted_ = accepted; },
+          .prompt =
+              [this](const client::PromptPart& part) {
+                print(part.text);
+                prompt_.text += part.text;
+                append(part.logprobs, prompt_.logprobs);
+                append(part.top, prompt_.top);
+              },
           .delta =
               [this](const coordinator::Delta& delta) {
                 text_ += delta.text;
-                ids_.insert(ids_.end(), delta.token_ids.begin(), delta.token_ids.end());
+                append(delta.token_ids, ids_);
+                append(delta.logprobs, logprobs_);
+                append(delta.top, top_);
                 print(delta.text);
               },
           .finished = [this](const coordinator::Finished& finished) { finished_ = finished; }};
@@ -46,6 +80,18 @@ std::string StreamPrinter::statistics() const {
       timings.decode_tps,
       milliseconds(timings.first_token),
       finish_reason_name(finished_.reason));
+}
+
+nlohmann::ordered_json StreamPrinter::logprobs_json() const {
+  return logprob_list(ids_, logprobs_, top_);
+}
+
+nlohmann::ordered_json StreamPrinter::prompt_logprobs_json(
+    const std::vector<int32_t>& prompt_ids) const {
+  // The first token follows nothing.
+  auto list = logprob_list(std::span(prompt_ids).subspan(1), prompt_.logprobs, prompt_.top);
+  list.insert(list.begin(), nullptr);
+  return list;
 }
 
 nlohmann::ordered_json StreamPrinter::to_json(const std::vector<int32_t>& prompt_ids) const {
@@ -78,9 +124,14 @@ client::GenerateOptions to_request(const SamplingOptions& sampling) {
                       .top_p = sampling.top_p,
                       .min_p = sampling.min_p,
                       .top_k = sampling.top_k,
-                      .seed = sampling.seed};
+                      .seed = sampling.seed,
+                      .presence_penalty = sampling.presence_penalty,
+                      .frequency_penalty = sampling.frequency_penalty,
+                      .repetition_penalty = sampling.repetition_penalty,
+                      .logit_bias = sampling.logit_bias()};
   options.stop.strings = sampling.stop;
   options.stop.ignore_eos = sampling.ignore_eos;
+  options.stop.min_tokens = sampling.min_tokens.value_or(0);
   options.max_tokens = sampling.max_tokens.value_or(0);
   return options;
 }

@@ -25,6 +25,10 @@ class StreamPrinter {
   std::string statistics() const;
   // {"text", "token_ids", "prompt_token_ids", "finish_reason", "usage", "timings"}
   nlohmann::ordered_json to_json(const std::vector<int32_t>& prompt_ids) const;
+  // A list with one {"token_id", "logprob", "top"?} a token; null for the prompt's first.
+  nlohmann::ordered_json logprobs_json() const;
+  nlohmann::ordered_json prompt_logprobs_json(const std::vector<int32_t>& prompt_ids) const;
+  const std::string& prompt_text() const { return prompt_.text; }  // what was echoed
 
  private:
   void print(const std::string& text);
@@ -32,6 +36,9 @@ class StreamPrinter {
   std::FILE* out_;
   std::string text_;
   std::vector<int32_t> ids_;
+  std::vector<float> logprobs_;
+  std::vector<std::vector<plan::TokenLogprob>> top_;
+  client::PromptPart prompt_;
   coordinator::Accepted accepted_;
   coordinator::Finished finished_;
 };

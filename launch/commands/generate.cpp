@@ -25,6 +25,11 @@ class Generate final : public Command {
     options.add("--chat", chat_, "A user's message, put through the chat template");
     options.add_list("--prompt-ids", ids_, "Token ids, 1,2,3");
     sampling_.declare(options);
+    options.group("Output");
+    options.add("--logprobs", wanted_.logprobs, "With --json: N likeliest tokens at each place");
+    options.add_switch(
+        "--prompt-logprobs", wanted_.prompt_logprobs, "With --json: also of the prompt's tokens");
+    options.add_switch("--echo", wanted_.echo, "The prompt before the text");
     server_.declare(options);
   }
 
@@ -39,6 +44,11 @@ class Generate final : public Command {
     server_.verbose = output.verbose;
     server_.resolve(options);
     sampling_.validate();
+    if (wanted_.logprobs && (*wanted_.logprobs < 0 || *wanted_.logprobs > 20))
+      throw Error(ExitCode::kRequest,
+                  fmt::format("--logprobs is {}: it must lie in 0..20", *wanted_.logprobs));
+    if ((wanted_.logprobs || wanted_.prompt_logprobs) && !output.json)
+      throw Error(ExitCode::kUsage, "--logprobs and --prompt-logprobs need --json");
     if (options.given("file")) text_ = read_text_file(file_, "text file");
     has_ids_ = options.given("prompt-ids");
     has_chat_ = options.given("chat");
@@ -49,6 +59,7 @@ class Generate final : public Command {
         server_, [&](client::GenerateClient& client, const std::atomic<bool>& interrupted) {
           client::GenerateOptions options = to_request(sampling_);
           options.prompt = prompt();
+          options.output = wanted_;
           // Only the server has the tokenizer, and the JSON names the prompt's ids.
           if (output.json) options.prompt = prompt_ids(client);
           StreamPrinter printer(output.json ? nullptr : stdout);
@@ -56,7 +67,7 @@ class Generate final : public Command {
           printer.end_line();
           if (output.json)
             fmt::print("{}\n",
-                       printer.to_json(std::get<std::vector<int32_t>>(options.prompt)).dump());
+                       json(printer, std::get<std::vector<int32_t>>(options.prompt)).dump());
           else
             print_statistics(client, printer);
           return 0;
@@ -64,6 +75,15 @@ class Generate final : public Command {
   }
 
  private:
+  nlohmann::ordered_json json(const StreamPrinter& printer,
+                              const std::vector<int32_t>& prompt_ids) const {
+    nlohmann::ordered_json out = printer.to_json(prompt_ids);
+    if (wanted_.echo) out["prompt"] = printer.prompt_text();
+    if (wanted_.logprobs) out["logprobs"] = printer.logprobs_json();
+    if (wanted_.prompt_logprobs) out["prompt_logprobs"] = printer.prompt_logprobs_json(prompt_ids);
+    return out;
+  }
+
   decltype(client::GenerateOptions::prompt) prompt() const {
     if (has_ids_) return ids_;
     if (has_chat_) return client::ChatPrompt{.messages = {{"user", chat_, "", "", ""}}};
@@ -87,6 +107,7 @@ class Generate final : public Command {
   std::vector<int32_t> ids_;
   bool has_ids_ = false, has_chat_ = false;
   SamplingOptions sampling_;
+  client::OutputOptions wanted_;
   ServerChoice server_;
 };
 

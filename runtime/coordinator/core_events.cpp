@@ -101,15 +101,10 @@ void Coordinator::Core::step_result(const plan::StepResult& result) {
     last_step = std::max(last_step, result.step_id);
   }
 
+  // Scores of prompts go before samples: a sample may end its stream.
   std::map<plan::SequenceId, std::vector<plan::TokenScore>> scored;
-  for (const plan::TokenScore& score : result.tokens) {
-    const auto found = running.find(score.id);
-    if (found == running.end()) continue;
-    if (score.sampled)
-      deliver(*found->second, score);
-    else
-      scored[score.id].push_back(score);
-  }
+  for (const plan::TokenScore& score : result.tokens)
+    if (!score.sampled && running.count(score.id) != 0) scored[score.id].push_back(score);
   for (auto& [id, scores] : scored) {
     Stream& stream = *running.at(id);
     const auto prompt_tokens = static_cast<int64_t>(stream.request().prompt_ids.size());
@@ -118,10 +113,15 @@ void Coordinator::Core::step_result(const plan::StepResult& result) {
     stream.sink().scored(std::move(scores));
     if (last) end_stream(id, FinishReason::kMaxTokens);
   }
+  for (const plan::TokenScore& score : result.tokens) {
+    if (!score.sampled) continue;
+    const auto found = running.find(score.id);
+    if (found != running.end()) deliver(*found->second, score);
+  }
 }
 
 void Coordinator::Core::deliver(Stream& stream, const plan::TokenScore& score) {
-  Stream::Step step = stream.take(score.token, score.logprob, now());
+  Stream::Step step = stream.take(score, now());
   stream.sink().delta(std::move(step.delta));
   if (step.finished) end_stream(stream.id(), *step.finished);
 }

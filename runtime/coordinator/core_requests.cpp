@@ -1,6 +1,7 @@
 // The Core as other threads call it: requests in, status out, the supervisor's job requests.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <random>
 
 #include "runtime/base/printable.h"
@@ -37,6 +38,18 @@ Failure unavailable(std::string message, std::string reason) {
           .retry_after = std::chrono::seconds(1)};
 }
 
+// The sampler's half of StopRules::min_tokens.
+void hold_back_ends(GenerationRequest& request, const text::Tokenizer& tokenizer) {
+  if (request.stop.min_tokens <= 0) return;
+  request.sampling.min_tokens = request.stop.min_tokens;
+  std::vector<int32_t>& ends = request.sampling.end_ids;
+  ends = request.stop.token_ids;
+  if (!request.stop.ignore_eos)
+    ends.insert(ends.end(), tokenizer.end_ids().begin(), tokenizer.end_ids().end());
+  std::sort(ends.begin(), ends.end());
+  ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
+}
+
 }  // namespace
 
 std::optional<Failure> Coordinator::Core::submit(GenerationRequest request,
@@ -53,12 +66,21 @@ std::optional<Failure> Coordinator::Core::submit(GenerationRequest request,
   const bool scores_prompt =
       request.score == plan::Score::kChunk || request.score == plan::Score::kFullLogits;
   const bool scores_only = scores_prompt && request.max_tokens == 0;
+  if (scores_only && prompt_tokens == 1)
+    return Failure{
+        .code = FailureCode::kInvalidArgument,
+        .message = "a prompt of one token has nothing to score, and nothing is generated",
+        .reason = "NOTHING_TO_SCORE",
+        .metadata = {},
+        .violations = {{"stop.max_tokens", "at least 1 is required"}},
+        .retry_after = {}};
   const int64_t room = context - prompt_tokens;
   if (scores_only ? room < 0 : room < 1)
     return too_long(request.prompt_ids.size(), request.max_tokens, context);
   const bool limited = !scores_only && (request.max_tokens == 0 || request.max_tokens > room);
   if (limited) request.max_tokens = room;
   if (request.request_id.empty()) request.request_id = random_id();
+  hold_back_ends(request, *model.tokenizer);
 
   const std::lock_guard lock(queue_mutex);
   if (phase == Phase::kDraining || phase == Phase::kStopped || phase == Phase::kFailed)

@@ -17,8 +17,14 @@ struct StopRules {
   std::vector<std::string> strings;  // output is cut exactly before the first match
   std::vector<int32_t> token_ids;
   bool ignore_eos = false;
+  // Before so many tokens neither the end tokens nor token_ids are produced, and no string stops.
+  int64_t min_tokens = 0;
 };
 
+// Log-probabilities are asked for in two places: of generated tokens by sampling.logprobs (0: the
+// token's own; n: and the n likeliest beside it), in Delta; of prompt tokens by score = kChunk, in
+// StreamSink::scored(), where sampling.logprobs decides about the likeliest too. Echo is a door's
+// own affair: it has the prompt. sampling.min_tokens and end_ids are filled from `stop`.
 struct GenerationRequest {
   std::string request_id;  // empty: the coordinator makes one
   std::string model;       // any name is accepted while one model is served
@@ -59,9 +65,10 @@ struct Accepted {
 };
 
 struct Delta {
-  std::string text;                // whole UTF-8 characters
-  std::vector<int32_t> token_ids;  // includes the stop token that ended the text
-  std::vector<float> logprobs;
+  std::string text;                                  // whole UTF-8 characters
+  std::vector<int32_t> token_ids;                    // includes the stop token that ended the text
+  std::vector<float> logprobs;                       // one a token
+  std::vector<std::vector<plan::TokenLogprob>> top;  // one a token where sampling.logprobs > 0
 };
 
 struct Finished {
@@ -105,6 +112,8 @@ class StreamSink {
   virtual ~StreamSink() = default;
   virtual void accepted(const Accepted&) {}
   virtual void delta(Delta) {}
+  // Prompt tokens from the second (or from score_start) on, each once, positions rising, all of
+  // them before the first delta.
   virtual void scored(std::vector<plan::TokenScore>) {}
   virtual void finished(const Finished&) = 0;
   virtual void failed(const Failure&) = 0;

@@ -25,6 +25,7 @@ std::optional<grpc::Status> submit_spec(SubmittedRequest& submitted,
   try {
     auto request = request_from_proto(spec, facts, submitted.door().model());
     if (auto* failure = std::get_if<Failure>(&request)) return to_status(*failure);
+    if (spec.output().echo()) submitted.keep_prompt();
     auto refused =
         submitted.submit(std::get<GenerationRequest>(std::move(request)), std::move(sink));
     return refused ? std::optional(to_status(*refused)) : std::nullopt;
@@ -39,6 +40,7 @@ std::optional<Failure> SubmittedRequest::submit(GenerationRequest request,
                                                 std::shared_ptr<StreamSink> sink) {
   request_id_ = request.request_id;
   sampling_ = request.sampling;
+  if (keeps_prompt_) prompt_ids_ = request.prompt_ids;
   State idle = kIdle;
   if (auto failure = door_.submit(std::move(request), std::move(sink))) {
     ended();
@@ -86,20 +88,36 @@ void StreamCall::accepted(const Accepted& event) {
   std::lock_guard lock(mutex_);
   if (status_) return;
   accepted_ = std::move(message);
+  prompt_ = request_.echo();
   pump();
 }
 
+void StreamCall::scored(std::vector<plan::TokenScore> scores) {
+  size_t bytes = 0;
+  for (const plan::TokenScore& score : scores) bytes += 4 + 8 * score.top.size();
+  buffer(bytes, [&] {
+    if (!prompt_) prompt_.emplace();
+    add_to_proto(scores, *prompt_);
+  });
+}
+
 void StreamCall::delta(Delta event) {
+  size_t bytes = event.text.size() + 4 * (event.token_ids.size() + event.logprobs.size());
+  for (const auto& top : event.top) bytes += 8 * top.size();
+  buffer(bytes, [&] { add_to_proto(event, pending_); });
+}
+
+template <class Add>
+void StreamCall::buffer(size_t bytes, const Add& add) {
   bool overflow = false;
   {
     std::lock_guard lock(mutex_);
     if (status_) return;
-    pending_.mutable_text()->append(event.text);
-    for (int32_t id : event.token_ids) pending_.add_token_ids(static_cast<uint32_t>(id));
-    for (float logprob : event.logprobs) pending_.add_logprobs(logprob);
-    pending_bytes_ += event.text.size() + 4 * (event.token_ids.size() + event.logprobs.size());
+    add();
+    pending_bytes_ += bytes;
     overflow = writing_ && pending_bytes_ > kMaxStreamBufferBytes;
     if (overflow) {
+      prompt_.reset();
       pending_.Clear();
       end(to_status(reads_too_slowly()));
     }
@@ -149,6 +167,7 @@ void StreamCall::OnCancel() {
   std::lock_guard lock(mutex_);
   accepted_.reset();
   finished_.reset();
+  prompt_.reset();
   pending_.Clear();
   end(client_left());
   pump();
@@ -163,6 +182,12 @@ void StreamCall::pump() {
   if (accepted_) {
     message_ = std::move(*accepted_);
     accepted_.reset();
+  } else if (prompt_) {
+    message_.Clear();
+    message_.set_request_id(request_.request_id());
+    message_.mutable_prompt()->Swap(&*prompt_);
+    prompt_.reset();
+    pending_bytes_ = 0;
   } else if (pending_.token_ids_size() > 0 || !pending_.text().empty()) {
     message_.Clear();
     message_.set_request_id(request_.request_id());
@@ -198,6 +223,12 @@ void UnaryCall::accepted(const Accepted& event) {
   if (response_ == nullptr) return;
   response_->set_request_id(event.request_id);
   response_->set_seed(event.seed);
+  if (auto prompt = request_.echo()) response_->mutable_prompt()->Swap(&*prompt);
+}
+
+void UnaryCall::scored(std::vector<plan::TokenScore> scores) {
+  std::lock_guard lock(mutex_);
+  if (response_ != nullptr) add_to_proto(scores, *response_->mutable_prompt());
 }
 
 void UnaryCall::delta(Delta event) {
@@ -206,6 +237,7 @@ void UnaryCall::delta(Delta event) {
   response_->mutable_text()->append(event.text);
   for (int32_t id : event.token_ids) response_->add_token_ids(static_cast<uint32_t>(id));
   for (float logprob : event.logprobs) response_->add_logprobs(logprob);
+  for (const auto& top : event.top) *response_->add_top_logprobs() = to_proto(top);
 }
 
 void UnaryCall::finished(const Finished& event) {

@@ -27,15 +27,24 @@ class SubmittedRequest {
   void cancel();  // any thread; also before submit() returned
   void ended() { state_.exchange(kEnded); }
   RequestDoor& door() { return door_; }
+  // The prompt is kept for an echo. Before submit().
+  void keep_prompt() { keeps_prompt_ = true; }
   // Once submit() began.
   const std::string& request_id() const { return request_id_; }
   const plan::SamplingParams& sampling() const { return sampling_; }
+  // What to echo, if anything.
+  std::optional<v1::Prompt> echo() const {
+    if (!keeps_prompt_) return std::nullopt;
+    return echo_of(prompt_ids_, *door_.model().tokenizer);
+  }
 
  private:
   enum State : uint8_t { kIdle, kRunning, kCancelled, kEnded };
   RequestDoor& door_;
   std::string request_id_;
   plan::SamplingParams sampling_;
+  bool keeps_prompt_ = false;
+  std::vector<int32_t> prompt_ids_;
   std::atomic<State> state_{kIdle};
 };
 
@@ -50,6 +59,7 @@ class StreamCall final : public grpc::ServerWriteReactor<v1::StreamGenerateRespo
   explicit StreamCall(RequestDoor& door) : request_(door) {}
 
   void accepted(const Accepted& event) override;
+  void scored(std::vector<plan::TokenScore> scores) override;
   void delta(Delta event) override;
   void finished(const Finished& event) override;
   void failed(const Failure& failure) override;
@@ -62,13 +72,17 @@ class StreamCall final : public grpc::ServerWriteReactor<v1::StreamGenerateRespo
   void refuse(const std::optional<grpc::Status>& status);
   void end(grpc::Status status);  // with mutex_ held: nothing is buffered after it
   void pump();                    // with mutex_ held
+  // Adds to what waits; ends the call when its reader is too slow.
+  template <class Add>
+  void buffer(size_t bytes, const Add& add);
 
   SubmittedRequest request_;
   std::shared_ptr<StreamCall> self_;  // until OnDone
 
   std::mutex mutex_;
   std::optional<v1::StreamGenerateResponse> accepted_, finished_;  // not yet written
-  v1::Delta pending_;                                              // deltas that wait are one delta
+  std::optional<v1::Prompt> prompt_;  // not yet written; before any delta
+  v1::Delta pending_;                 // deltas that wait are one delta
   size_t pending_bytes_ = 0;
   v1::StreamGenerateResponse message_;  // being written
   std::optional<grpc::Status> status_;
@@ -87,6 +101,7 @@ class UnaryCall final : public grpc::ServerUnaryReactor,
       : request_(door), response_(response) {}
 
   void accepted(const Accepted& event) override;
+  void scored(std::vector<plan::TokenScore> scores) override;
   void delta(Delta event) override;
   void finished(const Finished& event) override;
   void failed(const Failure& failure) override;

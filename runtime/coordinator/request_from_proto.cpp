@@ -2,6 +2,7 @@
 
 #include <google/protobuf/util/time_util.h>
 
+#include <algorithm>
 #include <limits>
 
 #include "runtime/coordinator/request_limits.h"
@@ -20,16 +21,6 @@ std::optional<Failure> refuse_what_is_not_built(const v1::GenerationSpec& spec) 
   }
   if (sampling.has_n() && sampling.n() > 1) {
     return unimplemented("sampling.n", "more than one choice");
-  }
-  if (!sampling.logit_bias().empty()) return unimplemented("sampling.logit_bias", "a logit bias");
-  if (sampling.has_presence_penalty() && sampling.presence_penalty() != 0) {
-    return unimplemented("sampling.presence_penalty", "a penalty");
-  }
-  if (sampling.has_frequency_penalty() && sampling.frequency_penalty() != 0) {
-    return unimplemented("sampling.frequency_penalty", "a penalty");
-  }
-  if (sampling.has_repetition_penalty() && sampling.repetition_penalty() != 1) {
-    return unimplemented("sampling.repetition_penalty", "a penalty");
   }
   return std::nullopt;
 }
@@ -67,17 +58,39 @@ std::variant<Prompt, Failure> prompt_from_proto(const v1::GenerationSpec& spec,
   }
 }
 
+// Ids past int32 would wrap into the vocabulary; -1 is refused by check_request.
+int32_t narrow(uint32_t id) {
+  return id > uint32_t{std::numeric_limits<int32_t>::max()} ? -1 : static_cast<int32_t>(id);
+}
+
 void read_sampling(const v1::SamplingOptions& options, plan::SamplingParams& sampling) {
   if (options.has_temperature()) sampling.temperature = options.temperature();
   if (options.has_top_p()) sampling.top_p = options.top_p();
   if (options.has_top_k()) sampling.top_k = options.top_k();
   if (options.has_min_p()) sampling.min_p = options.min_p();
   sampling.seed = options.has_seed() ? options.seed() : random_seed();
+  if (options.has_presence_penalty()) sampling.presence_penalty = options.presence_penalty();
+  if (options.has_frequency_penalty()) sampling.frequency_penalty = options.frequency_penalty();
+  if (options.has_repetition_penalty()) sampling.repetition_penalty = options.repetition_penalty();
+  for (const auto& [id, bias] : options.logit_bias())
+    sampling.logit_bias.push_back({narrow(id), bias});
+  // A map has no order of its own, and a plan should print the same each time.
+  std::sort(sampling.logit_bias.begin(),
+            sampling.logit_bias.end(),
+            [](const plan::LogitBias& a, const plan::LogitBias& b) { return a.id < b.id; });
 }
 
-// Ids past int32 would wrap into the vocabulary; -1 is refused by check_request.
-int32_t narrow(uint32_t id) {
-  return id > uint32_t{std::numeric_limits<int32_t>::max()} ? -1 : static_cast<int32_t>(id);
+void read_output(const v1::OutputOptions& options, GenerationRequest& request) {
+  // Outside 0..20 it is refused by check_request; -1 there would mean that nothing is wanted.
+  if (options.top_logprobs() != 0)
+    request.sampling.logprobs =
+        options.top_logprobs() < 0 ? kMaxTopLogprobs + 1 : options.top_logprobs();
+  else if (options.logprobs())
+    request.sampling.logprobs = 0;
+  if (!options.prompt_logprobs()) return;
+  request.score = plan::Score::kChunk;
+  // With a score, 0 means to the coordinator that nothing is generated.
+  if (request.max_tokens == 0) request.max_tokens = kUpToContext;
 }
 
 google::protobuf::Duration to_duration(std::chrono::nanoseconds span) {
@@ -117,11 +130,8 @@ std::variant<GenerationRequest, Failure> request_from_proto(const v1::Generation
   request.stop.strings.assign(spec.stop().strings().begin(), spec.stop().strings().end());
   for (uint32_t id : spec.stop().token_ids()) request.stop.token_ids.push_back(narrow(id));
   request.stop.ignore_eos = spec.stop().ignore_eos();
-  if (spec.output().logprobs()) {
-    request.score = plan::Score::kSampled;
-    // With a score, 0 means to the coordinator that nothing is generated.
-    if (request.max_tokens == 0) request.max_tokens = kUpToContext;
-  }
+  request.stop.min_tokens = spec.stop().min_tokens();
+  read_output(spec.output(), request);
 
   auto prompt = prompt_from_proto(spec, model);
   if (auto* failure = std::get_if<Failure>(&prompt)) return *failure;
@@ -143,7 +153,42 @@ v1::SamplingOptions to_proto(const plan::SamplingParams& sampling) {
   options.set_top_k(sampling.top_k);
   options.set_min_p(sampling.min_p);
   options.set_seed(sampling.seed);
+  if (sampling.presence_penalty != 0) options.set_presence_penalty(sampling.presence_penalty);
+  if (sampling.frequency_penalty != 0) options.set_frequency_penalty(sampling.frequency_penalty);
+  if (sampling.repetition_penalty != 1) options.set_repetition_penalty(sampling.repetition_penalty);
+  for (const auto& [id, bias] : sampling.logit_bias)
+    (*options.mutable_logit_bias())[static_cast<uint32_t>(id)] = bias;
   return options;
+}
+
+void add_to_proto(const Delta& delta, v1::Delta& message) {
+  message.mutable_text()->append(delta.text);
+  for (const int32_t id : delta.token_ids) message.add_token_ids(static_cast<uint32_t>(id));
+  for (const float logprob : delta.logprobs) message.add_logprobs(logprob);
+  for (const auto& top : delta.top) *message.add_top_logprobs() = to_proto(top);
+}
+
+v1::TopLogprobs to_proto(const std::vector<plan::TokenLogprob>& top) {
+  v1::TopLogprobs message;
+  for (const auto& [token, logprob] : top) {
+    message.add_token_ids(static_cast<uint32_t>(token));
+    message.add_logprobs(logprob);
+  }
+  return message;
+}
+
+void add_to_proto(const std::vector<plan::TokenScore>& scores, v1::Prompt& message) {
+  for (const plan::TokenScore& score : scores) {
+    message.add_logprobs(score.logprob);
+    if (!score.top.empty()) *message.add_top_logprobs() = to_proto(score.top);
+  }
+}
+
+v1::Prompt echo_of(const std::vector<int32_t>& prompt_ids, const text::Tokenizer& tokenizer) {
+  v1::Prompt message;
+  message.set_text(tokenizer.decode(prompt_ids, {.skip_special_tokens = false}));
+  for (const int32_t id : prompt_ids) message.add_token_ids(static_cast<uint32_t>(id));
+  return message;
 }
 
 v1::Finished to_proto(const Finished& finished) {

@@ -28,6 +28,11 @@ std::variant<nlohmann::ordered_json, Failure> variables_from_proto(const v1::Cha
                                                                    const std::string& field);
 
 v1::SamplingOptions to_proto(const plan::SamplingParams& sampling);
+v1::TopLogprobs to_proto(const std::vector<plan::TokenLogprob>& top);
+// Appends: deltas that wait for a slow reader are one delta.
+void add_to_proto(const Delta& delta, v1::Delta& message);
+void add_to_proto(const std::vector<plan::TokenScore>& scores, v1::Prompt& message);
+v1::Prompt echo_of(const std::vector<int32_t>& prompt_ids, const text::Tokenizer& tokenizer);
 v1::Finished to_proto(const Finished& finished);
 
 }  // namespace shoal::coordinator

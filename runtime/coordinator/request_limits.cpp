@@ -34,6 +34,33 @@ void check_sampling(const plan::SamplingParams& sampling, Checks& checks) {
   checks.require(sampling.min_p >= 0 && sampling.min_p <= 1,
                  "sampling.min_p",
                  fmt::format("{} is outside 0..1", sampling.min_p));
+  const auto check_penalty = [&](const char* field, float value) {
+    checks.require(value >= -2 && value <= 2, field, fmt::format("{} is outside -2..2", value));
+  };
+  check_penalty("sampling.presence_penalty", sampling.presence_penalty);
+  check_penalty("sampling.frequency_penalty", sampling.frequency_penalty);
+  checks.require(sampling.repetition_penalty > 0 && sampling.repetition_penalty <= 100,
+                 "sampling.repetition_penalty",
+                 fmt::format("{} is not above 0 and up to 100", sampling.repetition_penalty));
+  checks.require(
+      sampling.logprobs >= -1 && sampling.logprobs <= kMaxTopLogprobs,
+      "output.top_logprobs",
+      fmt::format("{} is outside 0..{}", std::max(sampling.logprobs, 0), kMaxTopLogprobs));
+}
+
+void check_biases(const std::vector<plan::LogitBias>& biases, int64_t vocab_size, Checks& checks) {
+  checks.require(biases.size() <= kMaxLogitBiases,
+                 "sampling.logit_bias",
+                 fmt::format("{} entries; at most {}", biases.size(), kMaxLogitBiases));
+  for (size_t i = 0; i < std::min(biases.size(), kMaxLogitBiases); ++i) {
+    const auto& [id, bias] = biases[i];
+    checks.require(id >= 0 && id < vocab_size,
+                   "sampling.logit_bias",
+                   fmt::format("id {} is outside 0..{}", id, vocab_size - 1));
+    checks.require(bias >= -100 && bias <= 100,
+                   fmt::format("sampling.logit_bias[{}]", id),
+                   fmt::format("{} is outside -100..100", bias));
+  }
 }
 
 void check_stops(const StopRules& stop, int64_t vocab_size, Checks& checks) {
@@ -86,10 +113,17 @@ std::vector<FieldViolation> check_request(const GenerationRequest& request,
                    fmt::format("{} is outside 0..{}", *outside, vocab_size - 1));
   }
   check_sampling(request.sampling, checks);
+  check_biases(request.sampling.logit_bias, vocab_size, checks);
   check_stops(request.stop, vocab_size, checks);
   checks.require(request.max_tokens >= 0,
                  "stop.max_tokens",
                  fmt::format("{} is negative; 0 means up to the context", request.max_tokens));
+  const int64_t most = request.max_tokens > 0 ? request.max_tokens : int64_t{1} << 40;
+  checks.require(request.stop.min_tokens >= 0 && request.stop.min_tokens <= most,
+                 "stop.min_tokens",
+                 request.stop.min_tokens < 0
+                     ? fmt::format("{} is negative", request.stop.min_tokens)
+                     : fmt::format("{} is above max_tokens, {}", request.stop.min_tokens, most));
   return checks.take();
 }
 

@@ -14,6 +14,8 @@ inline constexpr size_t kMaxStopStrings = 16;
 inline constexpr size_t kMaxStopStringBytes = 1024;
 inline constexpr size_t kMaxStopIds = 256;
 inline constexpr size_t kMaxRequestIdChars = 128;
+inline constexpr size_t kMaxLogitBiases = 1024;
+inline constexpr int32_t kMaxTopLogprobs = 20;
 
 // Of a whole request, in the order of the fields; empty: it may be submitted. prompt_field is how
 // the door calls where the prompt ids came from.

@@ -38,18 +38,21 @@ bool Stream::is_stop_token(int32_t token) const {
   return std::find(ids.begin(), ids.end(), token) != ids.end();
 }
 
-Stream::Step Stream::take(int32_t token, float logprob, TimePoint now) {
+Stream::Step Stream::take(const plan::TokenScore& score, TimePoint now) {
+  const int32_t token = score.token;
   Step step;
   if (num_tokens_ == 0) prefilled_ = now;
   last_token_ = now;
   ++num_tokens_;
   step.delta.token_ids = {token};
-  step.delta.logprobs = {logprob};
+  step.delta.logprobs = {score.logprob};
+  if (request_.sampling.logprobs > 0) step.delta.top = {score.top};
   if (is_stop_token(token)) {
     step.finished = FinishReason::kStopToken;
     matched_stop_ = tokenizer_.piece(token);
   } else {
-    step.delta.text = stops_.push(detokenizer_.push(token));
+    const std::string text = detokenizer_.push(token);
+    step.delta.text = num_tokens_ > request_.stop.min_tokens ? stops_.push(text) : text;
     if (stops_.matched()) {
       step.finished = FinishReason::kStopSequence;
       matched_stop_ = request_.stop.strings[*stops_.matched()];

@@ -38,7 +38,7 @@ class Stream {
     Delta delta;
     std::optional<FinishReason> finished;
   };
-  Step take(int32_t token, float logprob, TimePoint now);
+  Step take(const plan::TokenScore& score, TimePoint now);
 
   // What sink().finished() gets. A stream that ends by its own tokens has its reason in Step.
   Finished finish(FinishReason reason, TimePoint now) const;

@@ -123,6 +123,8 @@ void GenerateClient::stream_generate(const GenerateOptions& options,
     while (stream->Read(&message)) {
       if (message.has_accepted() && events.accepted) {
         events.accepted(from_proto(message.request_id(), message.accepted()));
+      } else if (message.has_prompt() && events.prompt) {
+        events.prompt(from_proto(message.prompt()));
       } else if (message.has_delta() && events.delta) {
         events.delta(from_proto(message.delta()));
       } else if (message.has_finished() && events.finished) {

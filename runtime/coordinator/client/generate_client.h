@@ -33,6 +33,15 @@ struct SamplingOptions {
   std::optional<float> temperature, top_p, min_p;
   std::optional<int32_t> top_k;
   std::optional<uint64_t> seed;
+  std::optional<float> presence_penalty, frequency_penalty, repetition_penalty;
+  std::vector<plan::LogitBias> logit_bias;
+};
+
+// What comes back beside the generated text.
+struct OutputOptions {
+  std::optional<int32_t> logprobs;  // 0: of each generated token; n: and the n likeliest
+  bool prompt_logprobs = false;     // of the prompt's tokens too
+  bool echo = false;                // the prompt's text
 };
 
 struct GenerateOptions {
@@ -41,13 +50,21 @@ struct GenerateOptions {
   SamplingOptions sampling;
   coordinator::StopRules stop;
   int64_t max_tokens = 0;  // 0: up to the context
-  bool logprobs = false;
+  OutputOptions output;
   std::optional<std::chrono::milliseconds> timeout;
+};
+
+// A part of what OutputOptions asked about the prompt; parts add up.
+struct PromptPart {
+  std::string text;
+  std::vector<float> logprobs;  // of the second token, the third, ...
+  std::vector<std::vector<plan::TokenLogprob>> top;
 };
 
 // Any may be empty. Called on the thread that called stream_generate.
 struct StreamEvents {
   std::function<void(const coordinator::Accepted&)> accepted;
+  std::function<void(const PromptPart&)> prompt;
   std::function<void(const coordinator::Delta&)> delta;
   std::function<void(const coordinator::Finished&)> finished;
 };

@@ -2,6 +2,8 @@
 
 #include <google/protobuf/util/time_util.h>
 
+#include <algorithm>
+
 #include "runtime/text/utf8.h"
 
 namespace shoal::client {
@@ -101,6 +103,23 @@ void set_sampling(const SamplingOptions& options, v1::SamplingOptions& sampling)
   if (options.min_p) sampling.set_min_p(*options.min_p);
   if (options.top_k) sampling.set_top_k(*options.top_k);
   if (options.seed) sampling.set_seed(*options.seed);
+  if (options.presence_penalty) sampling.set_presence_penalty(*options.presence_penalty);
+  if (options.frequency_penalty) sampling.set_frequency_penalty(*options.frequency_penalty);
+  if (options.repetition_penalty) sampling.set_repetition_penalty(*options.repetition_penalty);
+  for (const auto& [id, bias] : options.logit_bias)
+    (*sampling.mutable_logit_bias())[static_cast<uint32_t>(id)] = bias;
+}
+
+template <class Source>
+std::vector<std::vector<plan::TokenLogprob>> tops_of(const Source& messages) {
+  std::vector<std::vector<plan::TokenLogprob>> tops;
+  for (const v1::TopLogprobs& message : messages) {
+    auto& top = tops.emplace_back();
+    // Two lists of a peer: as far as both go.
+    for (int i = 0; i < std::min(message.token_ids_size(), message.logprobs_size()); ++i)
+      top.push_back({static_cast<int32_t>(message.token_ids(i)), message.logprobs(i)});
+  }
+  return tops;
 }
 
 }  // namespace
@@ -137,7 +156,12 @@ v1::GenerationSpec to_spec(const GenerateOptions& options) {
   for (int32_t id : options.stop.token_ids) stop.add_token_ids(static_cast<uint32_t>(id));
   stop.set_ignore_eos(options.stop.ignore_eos);
   stop.set_max_tokens(options.max_tokens);
-  spec.mutable_output()->set_logprobs(options.logprobs);
+  stop.set_min_tokens(options.stop.min_tokens);
+  auto& output = *spec.mutable_output();
+  output.set_logprobs(options.output.logprobs.has_value());
+  output.set_top_logprobs(options.output.logprobs.value_or(0));
+  output.set_prompt_logprobs(options.output.prompt_logprobs);
+  output.set_echo(options.output.echo);
   return spec;
 }
 
@@ -151,7 +175,14 @@ coordinator::Accepted from_proto(const std::string& request_id, const v1::Accept
 coordinator::Delta from_proto(const v1::Delta& message) {
   return {.text = message.text(),
           .token_ids = signed_ids(message.token_ids()),
-          .logprobs = {message.logprobs().begin(), message.logprobs().end()}};
+          .logprobs = {message.logprobs().begin(), message.logprobs().end()},
+          .top = tops_of(message.top_logprobs())};
+}
+
+PromptPart from_proto(const v1::Prompt& message) {
+  return {.text = message.text(),
+          .logprobs = {message.logprobs().begin(), message.logprobs().end()},
+          .top = tops_of(message.top_logprobs())};
 }
 
 coordinator::Finished from_proto(const v1::Finished& message) {
@@ -212,7 +243,11 @@ ModelFacts from_proto(const v1::GetModelResponse& message) {
                             .top_p = sampling.top_p(),
                             .min_p = sampling.min_p(),
                             .top_k = sampling.top_k(),
-                            .seed = std::nullopt};
+                            .seed = std::nullopt,
+                            .presence_penalty = {},
+                            .frequency_penalty = {},
+                            .repetition_penalty = {},
+                            .logit_bias = {}};
   facts.sampling_from_model = sampling.from_model();
   return facts;
 }

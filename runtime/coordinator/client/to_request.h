@@ -12,6 +12,7 @@ v1::Chat to_chat(const ChatPrompt& chat);
 
 coordinator::Accepted from_proto(const std::string& request_id, const v1::Accepted& message);
 coordinator::Delta from_proto(const v1::Delta& message);
+PromptPart from_proto(const v1::Prompt& message);
 coordinator::Finished from_proto(const v1::Finished& message);
 coordinator::ClusterStatus from_proto(const v1::GetClusterResponse& message);
 ModelFacts from_proto(const v1::GetModelResponse& message);

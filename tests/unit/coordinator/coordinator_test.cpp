@@ -106,6 +106,53 @@ TEST_F(CoordinatorTest, AStopTokenEndsTheTextAndIsTheLastId) {
   EXPECT_EQ(sink->tokens, want);
 }
 
+// The ranks hear which ids may not end the text, and no string ends it before its time.
+TEST_F(CoordinatorTest, MinTokensHoldsBackEndsAndStrings) {
+  begin();
+  GenerationRequest patient = request(50);
+  const std::string whole = demo_model()->tokenizer->decode(expected(3, 12));
+  const std::string early = demo_model()->tokenizer->decode(expected(3, 3)).substr(1);
+  ASSERT_EQ(whole.find(early, early.size() + 1), std::string::npos) << "found a second time";
+  patient.stop.strings = {early};
+  patient.stop.token_ids = {7, 5};
+  patient.stop.min_tokens = 4;
+  patient.max_tokens = 12;
+  const auto sink = submit(std::move(patient));
+  ASSERT_TRUE(sink->wait());
+  ASSERT_TRUE(sink->end);
+  EXPECT_EQ(sink->end->reason, FinishReason::kMaxTokens);
+  EXPECT_EQ(sink->text, whole);
+  const plan::SamplingParams told = ranks_.plans().front().admitted.front().sampling;
+  EXPECT_EQ(told.min_tokens, 4);
+  std::vector<int32_t> ends = demo_model()->tokenizer->end_ids();
+  ends.insert(ends.end(), {5, 7});
+  std::sort(ends.begin(), ends.end());
+  EXPECT_EQ(told.end_ids, ends);
+}
+
+// One step scores the prompt's last chunk and samples the token that ends the stream.
+TEST_F(CoordinatorTest, ScoresComeBeforeTheSampleThatEndsTheStream) {
+  begin();
+  GenerationRequest scored = request(1);
+  scored.score = plan::Score::kChunk;
+  const auto sink = submit(std::move(scored));
+  ASSERT_TRUE(sink->wait());
+  ASSERT_TRUE(sink->end);
+  EXPECT_EQ(sink->tokens, expected(3, 1));
+  ASSERT_EQ(sink->scores.size(), 2u);
+  EXPECT_EQ(sink->scores[0].position, 1);
+  EXPECT_EQ(sink->scores[1].token, 3);
+}
+
+TEST_F(CoordinatorTest, OneTokenHasNothingToScore) {
+  begin();
+  GenerationRequest lonely = request(0, {1});
+  lonely.score = plan::Score::kChunk;
+  const auto failure = coordinator_->submit(lonely, std::make_shared<CollectingSink>());
+  ASSERT_TRUE(failure);
+  EXPECT_EQ(failure->code, FailureCode::kInvalidArgument);
+}
+
 TEST_F(CoordinatorTest, AStopStringAcrossTokensIsCutExactly) {
   begin();
   const std::string whole = demo_model()->tokenizer->decode(expected(3, 8));

@@ -91,6 +91,11 @@ void FakeRanks::answer_loop() {
         if (sequence.sample)
           result.tokens.push_back(
               {.id = sequence.id, .position = position, .token = token(position), .sampled = true});
+        if (sequence.score == plan::Score::kChunk)
+          for (size_t i = 1; i < sequence.tokens.size(); ++i)
+            result.tokens.push_back({.id = sequence.id,
+                                     .position = sequence.start + static_cast<int64_t>(i),
+                                     .token = sequence.tokens[i]});
       }
     coordinator_->on_message(next.first, std::move(result));
   }

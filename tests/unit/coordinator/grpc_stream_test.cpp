@@ -85,6 +85,67 @@ TEST_F(GrpcStreamTest, EventsComeInOrderAndTextIsWhole) {
   EXPECT_EQ(fake_.num_cancels(), 0u);
 }
 
+// What a sink tells about the prompt comes before the first delta, and the likeliest tokens lie
+// beside theirs.
+void play_logprobs(const FakeRequestDoor::Submission& submission) {
+  submission.sink->accepted({.request_id = submission.request.request_id, .prompt_tokens = 3});
+  submission.sink->scored(
+      {{.position = 1, .token = 'b', .logprob = -1, .row = {}, .top = {{'c', -0.5f}}}});
+  submission.sink->scored(
+      {{.position = 2, .token = 'c', .logprob = -2, .row = {}, .top = {{'d', -0.25f}}}});
+  submission.sink->delta(
+      {.text = "x", .token_ids = {'x'}, .logprobs = {-3}, .top = {{{'x', -3}, {'y', -4}}}});
+  submission.sink->finished({.reason = FinishReason::kStopToken, .matched_stop = {}});
+}
+
+void expect_logprobs(const v1::Prompt& prompt, const v1::TopLogprobs& top) {
+  EXPECT_EQ(prompt.text(), "abc");
+  EXPECT_EQ(prompt.token_ids_size(), 3);
+  ASSERT_EQ(prompt.logprobs_size(), 2);
+  EXPECT_EQ(prompt.logprobs(1), -2);
+  ASSERT_EQ(prompt.top_logprobs_size(), 2);
+  EXPECT_EQ(prompt.top_logprobs(1).token_ids(0), uint32_t{'d'});
+  EXPECT_EQ(prompt.top_logprobs(1).logprobs(0), -0.25f);
+  ASSERT_EQ(top.token_ids_size(), 2);
+  EXPECT_EQ(top.token_ids(1), uint32_t{'y'});
+  EXPECT_EQ(top.logprobs(1), -4);
+}
+
+TEST_F(GrpcStreamTest, EchoAndLogprobsComeBack) {
+  auto wanted = request("one");
+  wanted.mutable_spec()->mutable_output()->set_echo(true);
+  grpc::ClientContext call;
+  auto stream = stub_->StreamGenerate(&call, wanted);
+  play_logprobs(fake_.submission(0));
+  v1::Prompt prompt;
+  v1::Delta delta;
+  v1::StreamGenerateResponse message;
+  while (stream->Read(&message)) {
+    if (message.has_prompt()) {
+      EXPECT_TRUE(delta.text().empty()) << "the prompt came after a delta";
+      prompt.MergeFrom(message.prompt());
+    }
+    if (message.has_delta()) delta.MergeFrom(message.delta());
+  }
+  EXPECT_TRUE(stream->Finish().ok());
+  ASSERT_EQ(delta.top_logprobs_size(), 1);
+  expect_logprobs(prompt, delta.top_logprobs(0));
+}
+
+TEST_F(GrpcStreamTest, UnaryHasEchoAndLogprobsToo) {
+  std::thread server([this] { play_logprobs(fake_.submission(0)); });
+  grpc::ClientContext call;
+  v1::GenerateRequest message;
+  message.mutable_spec()->set_text("abc");
+  message.mutable_spec()->mutable_output()->set_echo(true);
+  v1::GenerateResponse response;
+  const auto status = stub_->Generate(&call, message, &response);
+  server.join();
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  ASSERT_EQ(response.top_logprobs_size(), 1);
+  expect_logprobs(response.prompt(), response.top_logprobs(0));
+}
+
 TEST_F(GrpcStreamTest, UnaryCollectsTheStream) {
   std::thread server([this] { play(fake_.submission(0), "hello"); });
   grpc::ClientContext call;

@@ -39,6 +39,12 @@ struct BadRequestCase {
   std::string field;  // of the first violation, or the metadata of what is not built
 };
 
+std::string many_biases(int count) {
+  std::string out;
+  for (int id = 0; id < count; ++id) out += (id == 0 ? "\"" : ",\"") + std::to_string(id) + "\":1";
+  return out;
+}
+
 std::string repeated(const std::string& element, int count) {
   std::string list;
   for (int i = 0; i < count; ++i) list += (i ? "," : "") + element;
@@ -83,12 +89,22 @@ std::vector<BadRequestCase> bad_requests() {
       {sampling(R"("n":-1)"), kBad, "sampling.n"},
       {sampling(R"("n":2)"), kMissing, "sampling.n"},
       {sampling(R"("n":1000000000)"), kMissing, "sampling.n"},
-      {sampling(R"("logitBias":{"5":1.5})"), kMissing, "sampling.logit_bias"},
-      {sampling(R"("presencePenalty":0.5)"), kMissing, "sampling.presence_penalty"},
-      {sampling(R"("presencePenalty":"NaN")"), kMissing, "sampling.presence_penalty"},
-      {sampling(R"("frequencyPenalty":-0.5)"), kMissing, "sampling.frequency_penalty"},
-      {sampling(R"("repetitionPenalty":1.1)"), kMissing, "sampling.repetition_penalty"},
-      {sampling(R"("repetitionPenalty":0)"), kMissing, "sampling.repetition_penalty"},
+      {sampling(R"("logitBias":{"259":1.5})"), kBad, "sampling.logit_bias"},
+      {sampling(R"("logitBias":{"4294967295":1.5})"), kBad, "sampling.logit_bias"},
+      {sampling(R"("logitBias":{"5":100.5})"), kBad, "sampling.logit_bias[5]"},
+      {sampling(R"("logitBias":{"5":"NaN"})"), kBad, "sampling.logit_bias[5]"},
+      {sampling(R"("logitBias":{)" + many_biases(1025) + "}"), kBad, "sampling.logit_bias"},
+      {sampling(R"("presencePenalty":2.5)"), kBad, "sampling.presence_penalty"},
+      {sampling(R"("presencePenalty":"NaN")"), kBad, "sampling.presence_penalty"},
+      {sampling(R"("frequencyPenalty":-2.5)"), kBad, "sampling.frequency_penalty"},
+      {sampling(R"("frequencyPenalty":"Infinity")"), kBad, "sampling.frequency_penalty"},
+      {sampling(R"("repetitionPenalty":-1)"), kBad, "sampling.repetition_penalty"},
+      {sampling(R"("repetitionPenalty":0)"), kBad, "sampling.repetition_penalty"},
+      {sampling(R"("repetitionPenalty":101)"), kBad, "sampling.repetition_penalty"},
+      {stop(R"("minTokens":-1)"), kBad, "stop.min_tokens"},
+      {stop(R"("minTokens":6,"maxTokens":5)"), kBad, "stop.min_tokens"},
+      {"{" + text + R"("output":{"topLogprobs":21}})", kBad, "output.top_logprobs"},
+      {"{" + text + R"("output":{"topLogprobs":-1}})", kBad, "output.top_logprobs"},
       {stop(R"("maxTokens":-1)"), kBad, "stop.max_tokens"},
       {stop(R"("maxTokens":"-9223372036854775808")"), kBad, "stop.max_tokens"},
       {stop(R"("strings":[""])"), kBad, "stop.strings[0]"},
@@ -233,9 +249,34 @@ TEST(RequestFromProto, TheMessagesIdWinsOverMetadata) {
 }
 
 TEST(RequestFromProto, LogprobsAskForScoresOfGeneratedTokens) {
+  EXPECT_EQ(accept(R"({"text":"a"})").sampling.logprobs, -1);
   const auto request = accept(R"({"text":"a","output":{"logprobs":true}})");
-  EXPECT_EQ(request.score, plan::Score::kSampled);
+  EXPECT_EQ(request.sampling.logprobs, 0);
+  EXPECT_EQ(request.score, plan::Score::kNone);
+  EXPECT_EQ(accept(R"({"text":"a","output":{"topLogprobs":20}})").sampling.logprobs, 20);
+}
+
+TEST(RequestFromProto, PromptLogprobsScoreTheChunks) {
+  const auto request = accept(R"({"text":"a","output":{"promptLogprobs":true}})");
+  EXPECT_EQ(request.score, plan::Score::kChunk);
   EXPECT_GT(request.max_tokens, 0) << "0 would score the prompt and generate nothing";
+  EXPECT_EQ(request.sampling.logprobs, -1);
+}
+
+TEST(RequestFromProto, PenaltiesBiasesAndMinTokensComeThrough) {
+  const auto request = accept(R"({"text":"a","sampling":{"presencePenalty":-2,
+      "frequencyPenalty":2,"repetitionPenalty":1.25,"logitBias":{"7":-100,"5":1.5}},
+      "stop":{"minTokens":5,"maxTokens":5}})");
+  EXPECT_EQ(request.sampling.presence_penalty, -2);
+  EXPECT_EQ(request.sampling.frequency_penalty, 2);
+  EXPECT_EQ(request.sampling.repetition_penalty, 1.25f);
+  EXPECT_EQ(request.sampling.logit_bias, (std::vector<plan::LogitBias>{{5, 1.5f}, {7, -100}}));
+  EXPECT_EQ(request.stop.min_tokens, 5);
+  // And back, as Accepted tells them.
+  const auto told = to_proto(request.sampling);
+  EXPECT_EQ(told.presence_penalty(), -2);
+  EXPECT_EQ(told.repetition_penalty(), 1.25f);
+  EXPECT_EQ(told.logit_bias().at(7), -100);
 }
 
 TEST(RequestFromProto, ChatNeedsATemplate) {
