@@ -18,6 +18,7 @@ nlohmann::ordered_json to_json(const BenchHead& head, const BenchResult& result)
           {"model_size", head.model_size},
           {"model_n_params", head.model_n_params},
           {"backend", head.backend},
+          {"device", head.device},
           {"n_threads", head.threads},
           {"ranks", head.ranks},
           {"shape", head.shape},
@@ -90,11 +91,13 @@ std::string bench_markdown(const BenchHead& head, const std::vector<BenchResult>
         fmt::format("{:.2f} ± {:.2f}", result.avg_ts(), result.stddev_ts()),
         bytes);
   }
-  return table +
-         fmt::format("\nmemory of this machine, read by {} threads: {:.2f} GB/s\nbuild: {}\n",
-                     head.threads * head.ranks,
-                     head.read_bandwidth / 1e9,
-                     head.build);
+  table += '\n';
+  if (!head.device.empty()) table += fmt::format("device: {}\n", head.device);
+  if (head.read_bandwidth > 0)
+    table += fmt::format("memory of this machine, read by {} threads: {:.2f} GB/s\n",
+                         head.threads * head.ranks,
+                         head.read_bandwidth / 1e9);
+  return table + fmt::format("build: {}\n", head.build);
 }
 
 std::string bench_csv(const BenchHead& head, const std::vector<BenchResult>& results) {

@@ -19,6 +19,7 @@ struct BenchResult {
 
 struct BenchHead {
   std::string model_filename, model_type, backend, shape, build;
+  std::string device;  // the GPU's name; empty on the CPU
   uint64_t model_size = 0, model_n_params = 0;
   int threads = 0, ranks = 1;
   double read_bandwidth = 0;  // measured, bytes a second

@@ -101,10 +101,10 @@ void ClusterOptions::resolve(OptionSet& options) {
   check_range("--ctx-size", context, 0, int64_t{1} << 24);
   check_range("--parallel", max_sequences, 1, 4096);
   check_range("--batch-size", max_batch_tokens, 1, 1 << 16);
-  if (backend == "cuda")
+  if (backend == "cuda" && !SHOAL_HAS_CUDA)
     throw Error(ExitCode::kUsage,
                 "--backend cuda: this build has no CUDA backend; use --backend cpu");
-  if (backend != "auto" && backend != "cpu")
+  if (backend != "auto" && backend != "cpu" && backend != "cuda")
     throw Error(ExitCode::kUsage,
                 fmt::format("--backend is '{}': it must be auto, cpu or cuda", printable(backend)));
   if (launcher == "slurm")
@@ -120,7 +120,7 @@ void ClusterOptions::resolve(OptionSet& options) {
 sharding::ClusterSpec ClusterOptions::spec() const {
   sharding::ClusterSpec spec;
   spec.ep_per_stage = ep_per_stage;
-  spec.backend = Backend::kCpu;
+  spec.backend = backend == "cuda" ? Backend::kCuda : Backend::kCpu;
   spec.context = context;
   spec.max_sequences = max_sequences;
   spec.max_batch_tokens = max_batch_tokens;

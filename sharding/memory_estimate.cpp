@@ -14,13 +14,9 @@ uint64_t count_layers(const loader::ModelConfig& config, LayerRange layers, Laye
 
 }  // namespace
 
-uint64_t kv_block_bytes(const loader::ModelConfig& config,
-                        LayerRange layers,
-                        int block_size,
-                        Backend backend) {
-  const uint64_t element_bytes = backend == Backend::kCuda ? 2 : 4;
+uint64_t kv_block_bytes(const loader::ModelConfig& config, LayerRange layers, int block_size) {
   const uint64_t row = static_cast<uint64_t>(config.num_kv_heads) * config.head_dim;
-  return count_layers(config, layers, LayerKind::kAttention) * 2 * row * element_bytes *
+  return count_layers(config, layers, LayerKind::kAttention) * 2 * row * sizeof(float) *
          static_cast<uint64_t>(block_size);
 }
 

@@ -3,7 +3,6 @@
 #include <cstdint>
 
 #include "loader/format/model_config.h"
-#include "runtime/base/backend.h"
 
 namespace shoal::sharding {
 
@@ -12,12 +11,8 @@ struct LayerRange {
   int begin = 0, end = 0;
 };
 
-// One KV block: keys and values of `block_size` tokens on every attention layer of the range.
-// f32 where the CPU computes, bf16 on CUDA.
-uint64_t kv_block_bytes(const loader::ModelConfig& config,
-                        LayerRange layers,
-                        int block_size,
-                        Backend backend);
+// One KV block: keys and values of `block_size` tokens on every attention layer of the range, f32.
+uint64_t kv_block_bytes(const loader::ModelConfig& config, LayerRange layers, int block_size);
 
 // One sequence's recurrent state: per DeltaNet layer of the range, f32 S [num_v_heads, state_dim,
 // state_dim] and the last conv_kernel - 1 inputs of the convolution [conv_dim].

@@ -168,7 +168,7 @@ std::optional<Refusal> size_pool(ShardPlan& plan,
     const RankShare& share = plan.ranks[static_cast<size_t>(rank)];
     const LayerRange layers = layers_of(plan, plan.grid.place(rank).stage);
     footprints.push_back({share.weight_bytes + share.state_bytes + share.scratch_bytes,
-                          kv_block_bytes(config, layers, plan.block_size, cluster.backend)});
+                          kv_block_bytes(config, layers, plan.block_size)});
   }
   const int64_t blocks_per_sequence = (plan.max_context - 1) / plan.block_size + 1;
   const int groups = plan.grid.num_home_groups();

@@ -1,9 +1,14 @@
 #include "kernels/cuda/cuda_ops.h"
+#include "kernels/cuda/fill_random.h"
 #include "runtime/base/error.h"
 
 namespace shoal::kernels::cuda {
 
 const KernelTable& kernel_table() {
+  throw Error(ExitCode::kUsage, "this build has no CUDA kernels (configure with -DSHOAL_CUDA=ON)");
+}
+
+void fill_random(const WeightView&, uint64_t, Stream) {
   throw Error(ExitCode::kUsage, "this build has no CUDA kernels (configure with -DSHOAL_CUDA=ON)");
 }
 

@@ -2,13 +2,35 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "launch/program.h"
 #include "loader/io/model_files.h"
 #include "runtime/base/error.h"
+#include "runtime/device/device_facts.h"
 #include "runtime/engine/worker.h"
 #include "sharding/planner.h"
 
 namespace shoal::launch {
+
+namespace {
+
+// Left to the CUDA runtime, recorded steps and staging.
+constexpr uint64_t kDeviceReserve = uint64_t{1} << 30;
+
+Backend choose_backend(const ClusterOptions& shape, int world_size) {
+  if (shape.backend == "cuda") {
+    if (world_size > 1)
+      throw Error(ExitCode::kUsage,
+                  fmt::format("the cuda backend runs one rank in this build, not {}", world_size));
+    return Backend::kCuda;
+  }
+  std::string reason;
+  const bool fits = shape.backend == "auto" && world_size == 1;
+  return fits && device::gpu_answers(reason) ? Backend::kCuda : Backend::kCpu;
+}
+
+}  // namespace
 
 EngineModel open_engine_model(const ModelOptions& model,
                               const ClusterOptions& shape,
@@ -23,8 +45,19 @@ EngineModel open_engine_model(const ModelOptions& model,
   result.fingerprint = files.directory.fingerprint();
   result.config = loader::parse_model_config(files.metadata, files.directory);
   result.vocab = loader::parse_vocab(files.metadata);
+  for (const loader::TensorInfo& tensor : files.directory.tensors()) {
+    result.weight_bytes += tensor.bytes;
+    result.num_params += static_cast<uint64_t>(tensor.elements());
+  }
   sharding::ClusterSpec spec = shape.spec();
   spec.ep_per_stage.assign(static_cast<size_t>(shape.pp), world_size / shape.pp);
+  result.backend = spec.backend = choose_backend(shape, world_size);
+  if (result.backend == Backend::kCuda) {
+    const device::DeviceFacts gpu = device::gpu_facts();
+    result.device = gpu.name;
+    if (!spec.memory_per_rank)
+      spec.memory_per_rank = gpu.free_bytes - std::min(gpu.free_bytes, kDeviceReserve);
+  }
   auto planned = sharding::plan_shards(files.directory, result.config, spec);
   if (const auto* refusal = std::get_if<sharding::Refusal>(&planned))
     throw Error(refusal->usage ? ExitCode::kUsage : ExitCode::kDoesNotFit, refusal->reason);

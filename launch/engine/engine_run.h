@@ -15,12 +15,16 @@ namespace shoal::launch {
 // The model and its split over the ranks of this mpirun: P stages of world / P ranks.
 struct EngineModel {
   std::string path;
+  Backend backend = Backend::kCpu;
+  std::string device;  // the GPU's name; empty on the CPU
+  uint64_t weight_bytes = 0, num_params = 0;
   uint64_t fingerprint = 0;
   loader::ModelConfig config;
   loader::Vocab vocab;
   sharding::ShardPlan shards;
 };
-// Throws Error where the shape does not fit the ranks or the model.
+// Throws Error where the shape does not fit the ranks, the model or the GPU's memory. --backend
+// auto is cuda where one rank meets a GPU that answers.
 EngineModel open_engine_model(const ModelOptions& model,
                               const ClusterOptions& shape,
                               int world_size);

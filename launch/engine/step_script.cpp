@@ -54,7 +54,8 @@ int capacity(const sharding::RankGrid& grid,
 }  // namespace
 
 std::vector<plan::StepPlan> make_script(const sharding::ShardPlan& shards,
-                                        const std::vector<ScriptSequence>& sequences) {
+                                        const std::vector<ScriptSequence>& sequences,
+                                        int64_t longest_burst) {
   Pools pools(shards);
   std::vector<plan::StepPlan> script;
   std::vector<int> home_of = {0};
@@ -99,10 +100,12 @@ std::vector<plan::StepPlan> make_script(const sharding::ShardPlan& shards,
     }
   }
 
-  for (int64_t done = 1;; ++done) {
+  for (int64_t done = 1, burst = 1;; done += burst) {
     plan::StepPlan step;
+    burst = longest_burst;
     for (size_t i = 0; i < sequences.size(); ++i) {
       if (sequences[i].num_generated <= done) continue;
+      burst = std::min(burst, sequences[i].num_generated - done);
       plan::ScheduledSequence decode;
       decode.id = i + 1;
       decode.start = static_cast<int64_t>(sequences[i].prompt.size()) + done - 1;
@@ -111,9 +114,32 @@ std::vector<plan::StepPlan> make_script(const sharding::ShardPlan& shards,
       step.sequences.push_back(std::move(decode));
     }
     if (step.sequences.empty()) break;
+    step.num_repeats = static_cast<int>(burst);
     push(std::move(step));
   }
   return script;
+}
+
+std::vector<plan::StepPlan> join_scripts(std::vector<std::vector<plan::StepPlan>> scripts) {
+  std::vector<plan::StepPlan> joined;
+  plan::SequenceId taken = 0;  // ids below it are the earlier scripts'
+  std::vector<plan::SequenceId> here;
+  for (std::vector<plan::StepPlan>& script : scripts) {
+    const plan::SequenceId offset = taken;
+    if (!script.empty()) script.front().released = std::move(here);
+    here.clear();
+    for (plan::StepPlan& step : script) {
+      step.step_id = joined.size() + 1;
+      for (plan::Admission& admission : step.admitted) {
+        admission.id += offset;
+        here.push_back(admission.id);
+        taken = std::max(taken, admission.id);
+      }
+      for (plan::ScheduledSequence& sequence : step.sequences) sequence.id += offset;
+      joined.push_back(std::move(step));
+    }
+  }
+  return joined;
 }
 
 }  // namespace shoal::launch

@@ -18,7 +18,12 @@ struct ScriptSequence {
 
 // Sequence i has id i + 1 and home i % num_homes. Throws Error (does not fit) when blocks or slots
 // run out, and Error (request) when a sequence is longer than the context.
+// `longest_burst`: decode steps that a plan may hold while the same sequences go on.
 std::vector<plan::StepPlan> make_script(const sharding::ShardPlan& shards,
-                                        const std::vector<ScriptSequence>& sequences);
+                                        const std::vector<ScriptSequence>& sequences,
+                                        int64_t longest_burst = 1);
+
+// Scripts one after another, as one: each begins by releasing the sequences of the one before it.
+std::vector<plan::StepPlan> join_scripts(std::vector<std::vector<plan::StepPlan>> scripts);
 
 }  // namespace shoal::launch

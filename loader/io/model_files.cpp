@@ -8,6 +8,7 @@
 
 #include "loader/format/bad_file.h"
 #include "loader/format/split_set.h"
+#include "loader/format/synthetic_model.h"
 #include "runtime/base/error.h"
 
 namespace shoal::loader {
@@ -52,6 +53,8 @@ bool exists(const std::string& path) {
 }  // namespace
 
 ModelFiles open_model(const std::string& path) {
+  if (auto made = synthetic_model(path))
+    return {.metadata = std::move(made->metadata), .directory = std::move(made->directory)};
   std::error_code error;
   const bool is_folder = fs::is_directory(path, error);
   const std::string file = is_folder ? model_in_folder(path) : path;

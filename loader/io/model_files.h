@@ -10,7 +10,7 @@
 namespace shoal::loader {
 
 // Move-only. `files` are in the directory's shard order; of each only the header's pages have been
-// touched.
+// touched. A synthetic model (loader/format/synthetic_model.h) has none.
 struct ModelFiles {
   Metadata metadata;
   TensorDirectory directory;

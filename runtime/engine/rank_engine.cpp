@@ -43,9 +43,15 @@ RankEngine::RankEngine(const control::Welcome& welcome,
                     comm.rank()));
   reader_ = std::make_unique<loader::WeightReader>(files_, loader::ReadMode::kMapped);
   const uint64_t total = plan_.ranks[static_cast<size_t>(comm.rank())].weight_bytes;
-  weights_ = load_weights({files_, config_, plan_, comm.rank()}, *reader_, [&](uint64_t done) {
-    progress(done, total);
-  });
+  LoadJob job{.files = files_, .config = config_, .plan = plan_, .rank = comm.rank()};
+  if (settings.backend == Backend::kCuda) job.queue = &queue_;
+  if (files_.files.empty()) {
+    if (job.queue == nullptr)
+      throw Error(ExitCode::kUsage,
+                  "a synthetic model has weights on a GPU only: use --backend cuda");
+    job.synthetic_seed = 1;
+  }
+  weights_ = load_weights(job, *reader_, [&](uint64_t done) { progress(done, total); });
 
   const sharding::RankGrid::Place place = plan_.grid.place(comm.rank());
   const auto stage = static_cast<size_t>(place.stage);

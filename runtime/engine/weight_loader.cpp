@@ -12,6 +12,7 @@
 #include "runtime/base/check.h"
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
+#include "runtime/engine/synthetic_vector.h"
 
 namespace shoal::engine {
 namespace {
@@ -25,6 +26,7 @@ class Assembler {
             const std::function<void(uint64_t)>& progress)
       : job_(job), reader_(reader), progress_(progress), out_(std::make_unique<LoadedWeights>()) {
     for (const sharding::TensorSlice& slice : share().slices) slice_of_[slice.tensor_idx] = slice;
+    if (job.queue != nullptr) out_->device = std::make_unique<DeviceWeights>(*job.queue);
   }
 
   std::unique_ptr<LoadedWeights> run();
@@ -38,6 +40,9 @@ class Assembler {
   }
   // The rank's own part of a tensor; a tensor outside the share is a bug of the planner.
   std::span<const std::byte> bytes_of(const std::string& name);
+  const sharding::TensorSlice& slice_of(const std::string& name) const;
+  // The part's rows, all experts' in turn, where the kernels want them.
+  kernels::WeightView placed_rows(const std::string& name);
   std::vector<float> scales(const std::string& weight_name);  // empty: all 1
   kernels::WeightView matrix(const std::string& name);
   const float* vector(const std::string& name);
@@ -52,11 +57,15 @@ class Assembler {
   unsigned sum_ = 0;  // of one byte a page: what makes touching them observable
 };
 
-std::span<const std::byte> Assembler::bytes_of(const std::string& name) {
-  const loader::TensorInfo& info = tensor(name);
+const sharding::TensorSlice& Assembler::slice_of(const std::string& name) const {
   const auto slice = slice_of_.find(job_.files.directory.find(name));
   SHOAL_ASSERT(slice != slice_of_.end(), "rank {} does not own {}", job_.rank, name);
-  const auto bytes = reader_.read(info, slice->second.outer_begin, slice->second.outer_end);
+  return slice->second;
+}
+
+std::span<const std::byte> Assembler::bytes_of(const std::string& name) {
+  const sharding::TensorSlice& slice = slice_of(name);
+  const auto bytes = reader_.read(tensor(name), slice.outer_begin, slice.outer_end);
   for (size_t at = 0; at < bytes.size(); at += kPage) sum_ += static_cast<unsigned>(bytes[at]);
   progress_(reader_.ledger().total_bytes());
   return bytes;
@@ -84,8 +93,23 @@ std::vector<float> Assembler::scales(const std::string& weight_name) {
   return values;
 }
 
+kernels::WeightView Assembler::placed_rows(const std::string& name) {
+  const loader::TensorInfo& info = tensor(name);
+  kernels::WeightView rows = matrix_view(info, nullptr);
+  if (info.ne[2] > 1) {
+    const sharding::TensorSlice& slice = slice_of(name);
+    rows.rows *= slice.outer_end - slice.outer_begin;
+  }
+  if (job_.synthetic_seed)
+    return out_->device->place_random(rows, seed_of(name, *job_.synthetic_seed), name);
+  const auto bytes = bytes_of(name);
+  if (out_->device != nullptr) return out_->device->place(rows, bytes, name);
+  rows.data = bytes.data();
+  return rows;
+}
+
 kernels::WeightView Assembler::matrix(const std::string& name) {
-  kernels::WeightView view = matrix_view(tensor(name), bytes_of(name).data());
+  kernels::WeightView view = placed_rows(name);
   const std::vector<float> scale = scales(name);
   if (!scale.empty()) view.scale = scale.front();
   return view;
@@ -93,21 +117,21 @@ kernels::WeightView Assembler::matrix(const std::string& name) {
 
 const float* Assembler::vector(const std::string& name) {
   const loader::TensorInfo& info = tensor(name);
-  const auto bytes = bytes_of(name);
   std::vector<float>& values = out_->vectors.emplace_back(static_cast<size_t>(info.elements()));
-  kernels::decode_row(info.dtype, bytes.data(), info.elements(), values.data());
-  return values.data();
+  if (job_.synthetic_seed)
+    values = synthetic_vector(name, info.elements(), *job_.synthetic_seed);
+  else
+    kernels::decode_row(info.dtype, bytes_of(name).data(), info.elements(), values.data());
+  return out_->device != nullptr ? out_->device->place(values) : values.data();
 }
 
 std::vector<kernels::WeightView> Assembler::experts(const std::string& name) {
-  const loader::TensorInfo& info = tensor(name);
-  const auto bytes = bytes_of(name);
-  const int64_t expert_bytes = info.ne[1] * row_bytes(info.dtype, info.ne[0]);
+  const int64_t rows = tensor(name).ne[1];
+  const kernels::WeightView all = placed_rows(name);
   std::vector<kernels::WeightView> views;
-  for (size_t at = 0; at < bytes.size(); at += static_cast<size_t>(expert_bytes))
-    views.push_back(matrix_view(info, bytes.data() + at));
+  for (int64_t i = 0; i * rows < all.rows; ++i) views.push_back(rows_of(all, i, rows));
   const std::vector<float> scale = scales(name);
-  const auto first = static_cast<size_t>(slice_of_.at(job_.files.directory.find(name)).outer_begin);
+  const auto first = static_cast<size_t>(slice_of(name).outer_begin);
   for (size_t i = 0; i < views.size() && !scale.empty(); ++i) views[i].scale = scale.at(first + i);
   return views;
 }
@@ -158,6 +182,7 @@ std::unique_ptr<LoadedWeights> Assembler::run() {
     out_->weights.lm_head =
         matrix(job_.config.tied_embeddings ? "token_embd.weight" : "output.weight");
   }
+  if (out_->device != nullptr) out_->device->wait();
   volatile unsigned keep = sum_;
   (void)keep;
   return std::move(out_);
@@ -179,7 +204,7 @@ void log_slow_types(const loader::TensorDirectory& directory) {
 std::unique_ptr<LoadedWeights> load_weights(const LoadJob& job,
                                             loader::WeightReader& reader,
                                             const std::function<void(uint64_t)>& progress) {
-  if (job.rank == 0) log_slow_types(job.files.directory);
+  if (job.rank == 0 && job.queue == nullptr) log_slow_types(job.files.directory);
   return Assembler(job, reader, progress).run();
 }
 

@@ -4,10 +4,12 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "loader/format/model_config.h"
 #include "loader/io/weight_reader.h"
+#include "runtime/engine/device_weights.h"
 #include "runtime/model/weights.h"
 #include "sharding/shard_plan.h"
 
@@ -18,6 +20,7 @@ namespace shoal::engine {
 struct LoadedWeights {
   model::ModelWeights weights;
   std::deque<std::vector<float>> vectors;  // norms and small tensors, decoded to f32
+  std::unique_ptr<DeviceWeights> device;   // where the weights lie on a device
 };
 
 struct LoadJob {
@@ -25,6 +28,8 @@ struct LoadJob {
   const loader::ModelConfig& config;
   const sharding::ShardPlan& plan;
   int rank = 0;
+  const device::Queue* queue = nullptr;    // of the device that gets the weights; null: the host
+  std::optional<uint64_t> synthetic_seed;  // no file's bytes but random ones, on a device only
 };
 
 // Touches every page it hands out, so that "ready" means in memory. progress(bytes_done) is called

@@ -52,6 +52,12 @@ control::LoadProgress ready_report(const RankEngine& engine, plan::Epoch epoch, 
   return report;
 }
 
+// The planner said where this rank's tensors are computed with; today all in one place.
+Backend backend_of(const sharding::ShardPlan& plan, int rank) {
+  const auto& slices = plan.ranks[static_cast<size_t>(rank)].slices;
+  return slices.empty() ? Backend::kCpu : slices.front().backend;
+}
+
 // Orders until Leave. One screen: take a plan, run it, report.
 void step_loop(control::PlanSource& source, StepRunner& runner, int64_t step_timeout_ms) {
   for (;;) {
@@ -92,7 +98,7 @@ void run_worker(control::PlanSource& source,
   auto last_report = std::chrono::steady_clock::now();
   RankEngine engine(*welcome,
                     comm,
-                    {.backend = identity.backend, .num_threads = threads},
+                    {.backend = backend_of(welcome->plan, comm.rank()), .num_threads = threads},
                     [&](uint64_t done, uint64_t total) {
                       const auto now = std::chrono::steady_clock::now();
                       if (now - last_report < kProgressEvery) return;

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <string>
 
-#include "runtime/base/backend.h"
 #include "runtime/control/plan_source.h"
 #include "transport/host_comm.h"
 
@@ -16,7 +15,6 @@ struct WorkerIdentity {
   std::string host;
   std::string build;
   int ranks_on_host = 1;  // to share the host's cores
-  Backend backend = Backend::kCpu;
 };
 
 // Returns when told to leave. Throws Error (a bad file, a lost peer); the caller then reports a
