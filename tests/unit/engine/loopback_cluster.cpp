@@ -126,6 +126,7 @@ std::vector<TestOutput> LoopbackCluster::run(const std::vector<TestRequest>& req
       if (score.sampled) {
         scheduler_->token_known(score.id, score.token);
         output.tokens.push_back(score.token);
+        output.samples.push_back(score);
       } else {
         output.scores.push_back(score);
       }

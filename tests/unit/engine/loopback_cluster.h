@@ -35,7 +35,8 @@ struct TestRequest {
 
 struct TestOutput {
   std::vector<int32_t> tokens;
-  std::vector<plan::TokenScore> scores;
+  std::vector<plan::TokenScore> samples;  // of tokens
+  std::vector<plan::TokenScore> scores;   // of the prompt
 };
 
 class LoopbackCluster {
