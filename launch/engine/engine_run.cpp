@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 
 #include "launch/program.h"
 #include "loader/io/model_files.h"
@@ -55,6 +56,7 @@ EngineModel open_engine_model(const ModelOptions& model,
   if (result.backend == Backend::kCuda) {
     const device::DeviceFacts gpu = device::gpu_facts();
     result.device = gpu.name;
+    fmt::print(stderr, "backend: cuda, {}\n", gpu.name);
     if (!spec.memory_per_rank)
       spec.memory_per_rank = gpu.free_bytes - std::min(gpu.free_bytes, kDeviceReserve);
   }

@@ -31,7 +31,10 @@ DeviceWeights::DeviceWeights(const device::Queue& queue) : queue_(queue) {
     staging.memory = device::Memory(device::staging_memory(queue.backend()), kStagingBytes);
 }
 
-void DeviceWeights::wait() const { queue_.wait(Deadline::never()); }
+void DeviceWeights::finish() {
+  queue_.wait(Deadline::never());
+  for (Staging& staging : staging_) staging.memory = device::Memory();
+}
 
 std::byte* DeviceWeights::take(size_t bytes) {
   const auto kind = device::compute_memory(queue_.backend());

@@ -30,7 +30,7 @@ class DeviceWeights {
                                    const std::string& name);
   const float* place(std::span<const float> values);
 
-  void wait() const;  // until all of it is there
+  void finish();  // waits until all of it is there, and gives the staging memory back
 
  private:
   struct Staging {

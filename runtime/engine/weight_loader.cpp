@@ -182,7 +182,7 @@ std::unique_ptr<LoadedWeights> Assembler::run() {
     out_->weights.lm_head =
         matrix(job_.config.tied_embeddings ? "token_embd.weight" : "output.weight");
   }
-  if (out_->device != nullptr) out_->device->wait();
+  if (out_->device != nullptr) out_->device->finish();
   volatile unsigned keep = sum_;
   (void)keep;
   return std::move(out_);
