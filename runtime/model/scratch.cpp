@@ -24,6 +24,15 @@ int64_t raw_cols(const loader::ModelConfig& config) {
   return std::max(int64_t{config.num_heads} * 2 * config.head_dim, config.conv_dim());
 }
 
+// A device's attention takes what room there is to work on a sequence's splits at once.
+constexpr size_t kSplitsBytes = 128u << 20;
+
+size_t workspace_bytes(const loader::ModelConfig& config, const StepSizes& sizes) {
+  const size_t experts =
+      kernels::expert_mlp_workspace(sizes.max_expert_rows, config.moe_intermediate_size);
+  return sizes.backend == Backend::kCuda ? std::max(experts, kSplitsBytes) : experts;
+}
+
 }  // namespace
 
 Rows::Rows(Backend backend, int64_t max_rows, int64_t max_cols)
