@@ -96,8 +96,6 @@ Scratch::Scratch(const loader::ModelConfig& config, const StepSizes& sizes)
       shared_up(sizes.backend, sizes.max_tokens, config.shared_intermediate_size),
       shared_router(sizes.backend, sizes.max_tokens, 1),
       expert_out(sizes.backend, sizes.max_expert_rows, config.hidden_size),
-      workspace(
-          device::compute_memory(sizes.backend),
-          kernels::expert_mlp_workspace(sizes.max_expert_rows, config.moe_intermediate_size)) {}
+      workspace(device::compute_memory(sizes.backend), workspace_bytes(config, sizes)) {}
 
 }  // namespace shoal::model
