@@ -28,6 +28,8 @@ void put(ByteWriter& out, const plan::SamplingParams& params) {
   out.put(params.min_tokens);
   out.put_numbers(params.end_ids);
   out.put(params.logprobs);
+  out.put_string(params.constraint.gbnf);
+  out.put(params.constraint.starts_after);
 }
 
 plan::SamplingParams get_sampling(ByteReader& in) {
@@ -48,6 +50,8 @@ plan::SamplingParams get_sampling(ByteReader& in) {
   params.min_tokens = in.get<int64_t>();
   params.end_ids = in.get_numbers<int32_t>();
   params.logprobs = in.get<int32_t>();
+  params.constraint.gbnf = in.get_string();
+  params.constraint.starts_after = in.get<int32_t>();
   return params;
 }
 
@@ -144,7 +148,7 @@ void each_stat(Stats& stats, Field field) {
 }
 
 // Smallest encodings, to bound counts before memory is taken.
-constexpr size_t kMinSampling = 24 + 3 * 4 + 4 + 8 + 4 + 4;
+constexpr size_t kMinSampling = 24 + 3 * 4 + 4 + 8 + 4 + 4 + 4 + 4;
 constexpr size_t kMinAdmission = 8 + 4 + 4 + 8 + kMinSampling + 4;
 constexpr size_t kMinSequence = 8 + 8 + 4 + 4 + 1 + 1 + 8 + 4;
 constexpr size_t kMinScore = 8 + 8 + 4 + 4 + 1 + 4 + 4;

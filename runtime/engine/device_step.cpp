@@ -66,7 +66,8 @@ void DeviceStep::run(const plan::StepPlan& plan,
   for (int repeat = 0; repeat < plan.num_repeats; ++repeat) {
     step_.build(plan, repeat, parts_.plan.grid, parts_.comm.rank(), table);
     if (repeat == 0) sort_sequences();
-    for (const LocalSequence& local : step_.sequences()) local.sequence->remember(*local.scheduled);
+    for (const LocalSequence& local : step_.sequences())
+      local.sequence->remember(*local.scheduled, parts_.constraints);
     plan::StepResult result = new_result(plan, repeat);
     if (step_.num_tokens() == 0) {
       send(std::move(result), report);

@@ -31,7 +31,8 @@ RankEngine::RankEngine(const control::Welcome& welcome,
       config_(loader::parse_model_config(files_.metadata, files_.directory)),
       kernels_(&kernels::select_kernels(settings.backend)),
       pool_(std::make_unique<ThreadPool>(settings.num_threads)),
-      queue_(settings.backend) {
+      queue_(settings.backend),
+      constraints_(files_.metadata) {
   if (has_own_steps(settings.backend) && comm.size() > 1)
     throw Error(ExitCode::kUsage,
                 fmt::format("the {} backend runs one rank in this build, not {}",
@@ -70,7 +71,8 @@ RankEngine::RankEngine(const control::Welcome& welcome,
                                                    .pool = *pool_,
                                                    .kernels = *kernels_,
                                                    .queue = queue_,
-                                                   .masked_ids = unused_ids(files_.metadata)});
+                                                   .masked_ids = unused_ids(files_.metadata),
+                                                   .constraints = constraints_});
 }
 
 RankEngine::~RankEngine() = default;

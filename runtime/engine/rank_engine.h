@@ -6,6 +6,7 @@
 
 #include "loader/io/weight_reader.h"
 #include "runtime/control/messages.h"
+#include "runtime/engine/output_constraints.h"
 #include "runtime/engine/step_runner.h"
 #include "runtime/engine/weight_loader.h"
 
@@ -48,6 +49,7 @@ class RankEngine {
   std::unique_ptr<transport::ExpertAllToAll> experts_;
   transport::ReplicatedRows gather_;
   std::unique_ptr<model::Model> model_;
+  OutputConstraints constraints_;
   std::unique_ptr<StepRunner> runner_;
 };
 

@@ -5,6 +5,7 @@
 
 #include "kernels/kernel_table.h"
 #include "runtime/device/queue.h"
+#include "runtime/engine/output_constraints.h"
 #include "runtime/model/cache_pools.h"
 #include "runtime/model/model.h"
 #include "transport/host_comm.h"
@@ -21,6 +22,7 @@ struct RankParts {
   const kernels::KernelTable& kernels;
   const device::Queue& queue;
   std::vector<int32_t> masked_ids;  // never sampled; rising
+  OutputConstraints& constraints;
 };
 
 }  // namespace shoal::engine

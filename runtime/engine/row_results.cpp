@@ -38,7 +38,8 @@ plan::TokenScore sample_row(const LocalSequence& local,
                               .position = position,
                               .num_generated = position - admission.prompt_len,
                               .history = &local.sequence->history,
-                              .masked = masked},
+                              .masked = masked,
+                              .allowed = local.sequence->allowed()},
                              admission.sampling);
   if (local.scheduled->score == plan::Score::kSampled || admission.sampling.logprobs >= 0)
     add_logprobs(logits, admission.sampling, score);

@@ -4,10 +4,15 @@
 
 namespace shoal::engine {
 
-void RankSequence::remember(const plan::ScheduledSequence& scheduled) {
+void RankSequence::remember(const plan::ScheduledSequence& scheduled,
+                            OutputConstraints& constraints) {
   if (!admission.sampling.looks_back()) return;
+  if (follower == nullptr && !admission.sampling.constraint.gbnf.empty())
+    follower = constraints.follow(admission.sampling.constraint);
   const auto add = [this](int32_t token) {
-    history.add(token, history.length() >= admission.prompt_len);
+    const bool generated = history.length() >= admission.prompt_len;
+    history.add(token, generated);
+    if (generated && follower != nullptr) follower->take(token);
   };
   if (history.length() == 0)
     for (const int32_t token : admission.history) add(token);
@@ -27,6 +32,7 @@ void RankSequence::remember(const plan::ScheduledSequence& scheduled) {
 void RankSequence::took(int32_t token) {
   last_sample = token;
   if (admission.sampling.looks_back()) history.add(token, true);
+  if (follower != nullptr) follower->take(token);
 }
 
 void SequenceTable::apply(const plan::StepPlan& plan) {

@@ -92,7 +92,7 @@ void StepRunner::finish_rows(const Exec& exec,
   const auto begin = std::chrono::steady_clock::now();
   std::vector<const LocalSequence*> sampling;
   for (const LocalSequence& local : step_.sequences()) {
-    local.sequence->remember(*local.scheduled);
+    local.sequence->remember(*local.scheduled, parts_.constraints);
     score_chunk(local, exec, result, report);
     if (local.scheduled->sample) sampling.push_back(&local);
   }

@@ -45,6 +45,20 @@ void append_list(std::string& out, std::string_view key, const std::vector<Logit
                    biases[i].bias);
 }
 
+// As one word: what is not a letter, a digit or one of -_.~ becomes %XX.
+std::string percent_encoded(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       std::string_view("-_.~").find(c) != std::string_view::npos;
+    if (plain)
+      out += c;
+    else
+      fmt::format_to(std::back_inserter(out), "%{:02X}", static_cast<unsigned char>(c));
+  }
+  return out;
+}
+
 // Walks the words of a line. After the first failure every call fails and the reason stays.
 class Words {
  public:
@@ -102,6 +116,25 @@ class Words {
       out.push_back(value);
       return true;
     });
+  }
+
+  // Percent-encoded.
+  bool take(std::string& out) {
+    if (failed()) return false;
+    for (size_t i = 0; i < word_.size(); ++i) {
+      if (word_[i] != '%') {
+        out += word_[i];
+        continue;
+      }
+      unsigned byte = 0;
+      const char* const digits = word_.data() + i + 1;
+      if (word_.size() - i < 3 || std::from_chars(digits, digits + 2, byte, 16).ptr != digits + 2)
+        return fail("expected %XX");
+      out += static_cast<char>(byte);
+      i += 2;
+    }
+    advance();
+    return true;
   }
 
   bool take(Score& out) {
@@ -202,7 +235,10 @@ void parse_admission(Words& words, Admission& admission) {
         section.field("bias", sampling.logit_bias) ||
         section.field("min_tokens", sampling.min_tokens) ||
         section.field("end_ids", sampling.end_ids) ||
-        section.field("logprobs", sampling.logprobs) || section.field("history", admission.history))
+        section.field("logprobs", sampling.logprobs) ||
+        section.field("grammar", sampling.constraint.gbnf) ||
+        section.field("grammar_after", sampling.constraint.starts_after) ||
+        section.field("history", admission.history))
       continue;
     words.fail("unknown word");
   }
@@ -248,6 +284,10 @@ std::string to_text(const StepPlan& plan) {
     if (a.sampling.min_tokens != usual.min_tokens) add(" min_tokens {}", a.sampling.min_tokens);
     append_list(out, "end_ids", a.sampling.end_ids);
     if (a.sampling.logprobs != usual.logprobs) add(" logprobs {}", a.sampling.logprobs);
+    if (!a.sampling.constraint.gbnf.empty())
+      add(" grammar {}", percent_encoded(a.sampling.constraint.gbnf));
+    if (a.sampling.constraint.starts_after != usual.constraint.starts_after)
+      add(" grammar_after {}", a.sampling.constraint.starts_after);
     append_list(out, "history", a.history);
   }
   for (const ScheduledSequence& run : plan.sequences) {

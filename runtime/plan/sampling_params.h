@@ -3,6 +3,7 @@
 // draws the same tokens. In which order the values act: runtime/engine/sampler.h.
 #pragma once
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace shoal::plan {
@@ -11,6 +12,15 @@ struct LogitBias {
   int32_t id = 0;
   float bias = 0;  // added to the logit
   bool operator==(const LogitBias&) const = default;
+};
+
+// What the text may be. The rank that samples follows the grammar; its state is a function of the
+// generated tokens, so a resumed stream finds it again.
+struct OutputConstraint {
+  std::string gbnf;  // runtime/text/grammar/gbnf_parser.h; empty: any text
+  int32_t starts_after =
+      -1;  // >= 0: free until this token (the end of the reasoning) was generated
+  bool operator==(const OutputConstraint&) const = default;
 };
 
 struct SamplingParams {
@@ -30,9 +40,12 @@ struct SamplingParams {
   // -1: nothing; 0: the log-probability of each scored token; n: and the n likeliest beside it.
   int32_t logprobs = -1;
 
+  OutputConstraint constraint;
+
   // Whether the draw depends on which tokens came before.
   bool looks_back() const {
-    return presence_penalty != 0 || frequency_penalty != 0 || repetition_penalty != 1;
+    return presence_penalty != 0 || frequency_penalty != 0 || repetition_penalty != 1 ||
+           !constraint.gbnf.empty();
   }
   bool operator==(const SamplingParams&) const = default;
 };

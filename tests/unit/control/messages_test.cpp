@@ -22,6 +22,7 @@ plan::StepPlan full_plan() {
   plan.admitted[0].sampling.min_tokens = 4;
   plan.admitted[0].sampling.end_ids = {8, 9};
   plan.admitted[0].sampling.logprobs = 5;
+  plan.admitted[0].sampling.constraint = {"root ::= \"a\"", 7};
   plan.released = {4, 8};
   plan.sequences.push_back({.id = 5,
                             .start = 16,

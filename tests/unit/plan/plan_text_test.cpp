@@ -45,6 +45,9 @@ StepPlan random_plan(std::mt19937_64& random) {
     admission.sampling.min_tokens = static_cast<int64_t>(below(3));
     admission.sampling.end_ids = list(0);
     admission.sampling.logprobs = static_cast<int32_t>(below(4)) - 1;
+    for (auto n = below(3) * below(20); n > 0; --n)
+      admission.sampling.constraint.gbnf += static_cast<char>(below(256));
+    admission.sampling.constraint.starts_after = static_cast<int32_t>(below(3)) - 1;
     admission.history = list(0);
     plan.admitted.push_back(admission);
   }
