@@ -45,8 +45,8 @@ void check_quantize_rows(const QuantizeRowsParams& params) {
 }
 
 void check_matmul(const MatmulParams& params) {
-  check_product(params.weight, params.input);
   check_weight(params.weight);
+  check_product(params.weight, params.input, WeightLayout::kSplit);
   SHOAL_ASSERT(params.input.format != ActivationFormat::kInt8, "dense rows are int16");
   check_activation_address(params.input);
   SHOAL_ASSERT(

@@ -16,8 +16,10 @@ bool accepts(DType dtype, ActivationFormat format) {
   }
 }
 
-void check_product(const WeightView& weight, const ActivationRows& input) {
-  SHOAL_ASSERT(weight.layout == WeightLayout::kGguf, "layout {}", static_cast<int>(weight.layout));
+void check_product(const WeightView& weight, const ActivationRows& input, WeightLayout layout) {
+  SHOAL_ASSERT(weight.layout == layout || !is_quantized(weight.dtype),
+               "layout {}",
+               static_cast<int>(weight.layout));
   SHOAL_ASSERT(accepts(weight.dtype, input.format),
                "{} weights with activation format {}",
                dtype_name(weight.dtype),

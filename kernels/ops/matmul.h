@@ -53,7 +53,9 @@ struct QuantizeRowsParams {
 };
 
 // Asserts what every product needs: a known layout, an accepted format, equal columns.
-void check_product(const WeightView& weight, const ActivationRows& input);
+void check_product(const WeightView& weight,
+                   const ActivationRows& input,
+                   WeightLayout layout = WeightLayout::kGguf);
 
 struct MatmulParams {
   WeightView weight;     // [out, in]

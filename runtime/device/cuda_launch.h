@@ -46,7 +46,7 @@ class Launch {
     config.attrs = &overlap;
     config.numAttrs = shape_.overlaps_previous && has_dependent_launch() ? 1 : 0;
     if (shape_.shared_bytes > kDefaultSharedBytes)
-      cuda_check(cudaFuncSetAttribute(kernel,
+      cuda_check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
                                       cudaFuncAttributeMaxDynamicSharedMemorySize,
                                       static_cast<int>(shape_.shared_bytes)),
                  "cudaFuncSetAttribute",

@@ -208,7 +208,16 @@ void register_all() {
                             DType::kQ6_K,
                             DType::kIQ3_XXS,
                             DType::kIQ4_XS,
-                            DType::kMXFP4})
+                            DType::kMXFP4,
+                            DType::kQ2_K,
+                            DType::kQ3_K,
+                            DType::kIQ2_XXS,
+                            DType::kIQ2_XS,
+                            DType::kIQ2_S,
+                            DType::kIQ3_S,
+                            DType::kIQ4_NL,
+                            DType::kNVFP4,
+                            DType::kTQ1_0})
     for (const Ops& ops : runnable_ops()) register_products(ops, dtype);
   for (const DType dtype : {DType::kQ4_K, DType::kIQ3_XXS, DType::kMXFP4})
     for (const Ops& ops : runnable_ops())

@@ -1,10 +1,9 @@
 // The experts' MLP with rows for none, few and many of them, to the bit.
-#include <deque>
+#include <algorithm>
 #include <numeric>
 
-#include "tests/gpu/gpu_machine.h"
+#include "tests/gpu/both_sides.h"
 #include "tests/unit/kernels/product_data.h"
-#include "tests/unit/kernels/twins.h"
 
 namespace shoal::kernels {
 namespace {
@@ -23,88 +22,133 @@ const std::vector<Shape> kShapes = {
     {DType::kQ8_0, DType::kF32, 64, 96},
 };
 
-struct HostAndDevice {
-  std::deque<WeightMatrix> matrices;
-  std::deque<DeviceWeight> copies;
+// The experts of one matrix, one after another in both planes.
+class ExpertMatrix {
+ public:
+  ExpertMatrix(DType dtype, int64_t rows, int64_t cols, std::mt19937& random, int count)
+      : rows_(rows), all_(dtype, rows * count, cols, random), device_(all_.view()) {}
+
+  WeightView host(int expert) const {
+    return all_.view().slice_rows(expert * rows_, (expert + 1) * rows_);
+  }
+  WeightView device(int expert) const {
+    WeightView view = device_.view();
+    view.rows = rows_;
+    const auto cut = find_block_cut(view.dtype);
+    const int64_t bytes = rows_ * row_bytes(view.dtype, view.cols);
+    if (!cut) {
+      view.data += expert * bytes;
+      return view;
+    }
+    const int64_t blocks = bytes / cut->block_bytes;
+    view.data += expert * blocks * cut->body_bytes();
+    view.heads += expert * blocks * cut->head_bytes;
+    return view;
+  }
+
+ private:
+  int64_t rows_;
+  WeightMatrix all_;
+  DeviceWeight device_;
+};
+
+struct Experts {
+  std::mt19937 random{29};
+  ExpertMatrix gate, up, down;
   std::vector<ExpertWeights> host, device;
 
-  HostAndDevice(const Shape& shape, size_t count, std::mt19937& random) {
-    const auto add = [&](DType dtype, int64_t rows, int64_t cols) {
-      matrices.emplace_back(dtype, rows, cols, random);
-      copies.emplace_back(matrices.back().view());
-    };
-    for (size_t e = 0; e < count; ++e) {
-      add(shape.gate_up, shape.intermediate, shape.hidden);
-      add(shape.gate_up, shape.intermediate, shape.hidden);
-      add(shape.down, shape.hidden, shape.intermediate);
-      const size_t at = 3 * e;
-      host.push_back({matrices[at].view(), matrices[at + 1].view(), matrices[at + 2].view()});
-      device.push_back({copies[at].view(), copies[at + 1].view(), copies[at + 2].view()});
+  Experts(const Shape& shape, int count)
+      : gate(shape.gate_up, shape.intermediate, shape.hidden, random, count),
+        up(shape.gate_up, shape.intermediate, shape.hidden, random, count),
+        down(shape.down, shape.hidden, shape.intermediate, random, count) {
+    for (int e = 0; e < count; ++e) {
+      host.push_back({gate.host(e), up.host(e), down.host(e)});
+      device.push_back({gate.device(e), up.device(e), down.device(e)});
     }
   }
 };
 
-void expect_equals_reference(const Shape& shape,
-                             const HostAndDevice& experts,
-                             const std::vector<int32_t>& counts,
-                             ActivationFormat format) {
-  const int64_t rows = std::accumulate(counts.begin(), counts.end(), int64_t{0});
+// Distinct experts a token; low ids more often, so that some have many rows and some none.
+std::vector<int32_t> random_topk(int64_t tokens, int num_experts, int num_topk) {
+  std::mt19937 random(41);
+  std::vector<int32_t> all(num_experts), ids;
+  std::iota(all.begin(), all.end(), 0);
+  for (int64_t t = 0; t < tokens; ++t) {
+    std::shuffle(all.begin(), all.begin() + std::max(num_topk, num_experts / 2), random);
+    if (t % 3 == 0) std::shuffle(all.begin(), all.end(), random);
+    ids.insert(ids.end(), all.begin(), all.begin() + num_topk);
+  }
+  return ids;
+}
+
+// The reference takes rows in slot order; the GPU a row a token and the groups.
+void expect_equals_reference(const Shape& shape, int num_experts, int num_topk, int64_t tokens) {
+  SCOPED_TRACE(testing::Message() << dtype_name(shape.gate_up) << ", " << dtype_name(shape.down)
+                                  << ", " << num_topk << " of " << num_experts << ", " << tokens);
+  const Experts experts(shape, num_experts);
+  const int64_t num_pairs = tokens * num_topk;
+  Both<int32_t> ids(random_topk(tokens, num_experts, num_topk));
+  Both<int32_t> starts(num_experts + 1, -1), rows(num_pairs, -1), slots(num_pairs, -1);
+  Both<int32_t> active(num_experts, -1), num_active(1, -1);
+  const auto groups = [&](Side side) {
+    return RowGroups{.num_experts = num_experts,
+                     .num_topk = num_topk,
+                     .num_pairs = num_pairs,
+                     .starts = starts.at(side),
+                     .row_of_slot = rows.at(side),
+                     .slot_of_pair = slots.at(side),
+                     .active = active.at(side),
+                     .num_active = num_active.at(side)};
+  };
+  run_on_both(&KernelTable::group_rows, [&](Side side) {
+    return GroupRowsParams{ids.rows(side, tokens, num_topk), groups(side)};
+  });
+
+  const ActivationFormat format =
+      is_quantized(shape.gate_up) ? ActivationFormat::kInt8 : ActivationFormat::kF32;
   std::mt19937 random(31);
-  const Activations x(random_floats(rows * shape.hidden, random), shape.hidden, format);
-  std::vector<float> expected(rows * shape.hidden);
-  const size_t workspace_bytes = expert_mlp_workspace(rows, shape.intermediate);
+  const std::vector<float> token_rows = random_floats(tokens * shape.hidden, random);
+  std::vector<float> slot_rows;
+  for (int64_t slot = 0; slot < num_pairs; ++slot) {
+    const auto row = token_rows.begin() + rows.at(Side::kHost)[slot] * shape.hidden;
+    slot_rows.insert(slot_rows.end(), row, row + shape.hidden);
+  }
+  std::vector<int32_t> counts;
+  for (int e = 0; e < num_experts; ++e)
+    counts.push_back(starts.at(Side::kHost)[e + 1] - starts.at(Side::kHost)[e]);
+  const Activations by_slot(slot_rows, shape.hidden, format);
+  const Activations by_token(token_rows, shape.hidden, format);
+  const DeviceRows device_rows(by_token.rows());
+  Both<float> output(num_pairs * shape.hidden, NAN);
+  const size_t workspace_bytes = expert_mlp_workspace(num_pairs, shape.intermediate);
   std::vector<std::byte> workspace(workspace_bytes);
   select_kernels(Backend::kReference)
       .expert_mlp({.experts = experts.host,
                    .tokens_per_expert = counts,
-                   .input = x.rows(),
-                   .output = view_f32(expected.data(), rows, shape.hidden)},
+                   .input = by_slot.rows(),
+                   .output = output.rows(Side::kHost, num_pairs, shape.hidden)},
                   Exec{.workspace = workspace});
-  GpuMachine gpu(workspace_bytes);
-  const DeviceRows device_x(x.rows());
-  const OnDevice<float> output(std::vector<float>(rows * shape.hidden, NAN));
-  gpu.run(&KernelTable::expert_mlp,
-          {.experts = experts.device,
-           .tokens_per_expert = counts,
-           .input = device_x.rows(),
-           .output = matrix(output, rows, shape.hidden)});
-  expect_same_bits(expected, output.download());
+  const RowGroups device_groups = groups(Side::kDevice);
+  GpuMachine(workspace_bytes)
+      .run(&KernelTable::expert_mlp,
+           ExpertMlpParams{.experts = experts.device,
+                           .input = device_rows.rows(),
+                           .output = output.rows(Side::kDevice, num_pairs, shape.hidden),
+                           .groups = &device_groups});
+  output.expect_same();
 }
 
 TEST(CudaExpertMlp, EqualsReference) {
   SHOAL_SKIP_WITHOUT_GPU();
-  const std::vector<std::vector<int32_t>> groupings = {{0, 0, 0, 0},
-                                                       {1, 0, 0, 0},
-                                                       {0, 1, 1, 1},
-                                                       {2, 0, 1, 5},
-                                                       {0, 0, 0, 37},
-                                                       {13, 4, 0, 12},
-                                                       {3, 3, 2, 4}};
-  for (const Shape& shape : kShapes) {
-    std::mt19937 random(29);
-    const HostAndDevice experts(shape, 4, random);
-    for (const std::vector<int32_t>& counts : groupings) {
-      if (!is_quantized(shape.gate_up)) {
-        expect_equals_reference(shape, experts, counts, ActivationFormat::kF32);
-        continue;
-      }
-      expect_equals_reference(shape, experts, counts, ActivationFormat::kInt8);
-      expect_equals_reference(shape, experts, counts, ActivationFormat::kInt16);
-    }
-  }
+  for (const Shape& shape : kShapes)
+    for (const int64_t tokens : {1, 2, 7, 40}) expect_equals_reference(shape, 8, 3, tokens);
 }
 
-// More active experts than the small table holds, and more than the large one.
+// From single rows to the tensor cores' way, with experts of many rows and of none.
 TEST(CudaExpertMlp, ManyExpertsEqualReference) {
   SHOAL_SKIP_WITHOUT_GPU();
   const Shape shape = {DType::kQ8_0, DType::kQ8_0, 32, 32};
-  std::mt19937 random(37);
-  const HostAndDevice experts(shape, 600, random);
-  for (const int every : {20, 1}) {
-    std::vector<int32_t> counts(600);
-    for (int e = 0; e < 600; e += every) counts[e] = 1 + e % 3;
-    expect_equals_reference(shape, experts, counts, ActivationFormat::kInt8);
-  }
+  for (const int64_t tokens : {1, 5, 64, 600}) expect_equals_reference(shape, 600, 10, tokens);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/kernel_table.h"
+#include "kernels/quant/split_blocks.h"
 #include "runtime/device/cuda_buffer.h"
 #include "runtime/device/cuda_check.h"
 #include "runtime/device/cuda_stream.h"
@@ -26,6 +27,7 @@ class OnDevice {
     stream_.synchronize();
   }
   explicit OnDevice(const std::vector<T>& values) : OnDevice(values.data(), values.size()) {}
+  OnDevice() : OnDevice(nullptr, 0) {}
 
   T* data() const { return buffer_.as<T>(); }
   std::vector<T> download() const {
@@ -80,12 +82,22 @@ class DeviceRows {
   OnDevice<float> scales_, sums_;
 };
 
+// A matrix in the device's layout: quantised types are split (kernels/quant/split_blocks.h).
 class DeviceWeight {
  public:
-  explicit DeviceWeight(const WeightView& weight)
-      : weight_(weight),
-        bytes_(weight.data, static_cast<size_t>(weight.rows * weight.row_stride())) {
+  explicit DeviceWeight(const WeightView& weight) : weight_(weight) {
+    const auto bytes = static_cast<size_t>(weight.rows * weight.row_stride());
+    std::vector<std::byte> planes(weight.data, weight.data + bytes);
+    size_t heads_at = 0;
+    if (const auto cut = find_block_cut(weight.dtype)) {
+      const auto blocks = static_cast<int64_t>(bytes) / cut->block_bytes;
+      heads_at = static_cast<size_t>(blocks * cut->body_bytes());  // a multiple of 16
+      split_blocks(*cut, weight.data, blocks, {planes.data(), planes.data() + heads_at});
+      weight_.layout = WeightLayout::kSplit;
+    }
+    bytes_ = OnDevice<std::byte>(planes);
     weight_.data = bytes_.data();
+    if (heads_at > 0) weight_.heads = bytes_.data() + heads_at;
   }
   const WeightView& view() const { return weight_; }
 
