@@ -35,7 +35,7 @@ struct GenerationRequest {
   plan::Score score = plan::Score::kNone;  // kChunk, kFullLogits: score the prompt, see score_start
   int64_t score_start = 0;
   Deadline deadline = Deadline::never();
-  std::string owner;  // the name of the key that the client came with; empty where none is asked for
+  std::string owner;  // the name of the client's key; empty where none is asked for
 };
 
 enum class FinishReason : uint8_t {
