@@ -4,6 +4,7 @@ if(SHOAL_CUDA)
     cuda/conv_silu.cu
     cuda/cuda_table.cpp
     cuda/delta_net.cu
+    cuda/dense_tiles.cu
     cuda/elementwise.cu
     cuda/embed_rows.cu
     cuda/expert_floats.cu

@@ -1,53 +1,21 @@
 // Dense products: one matrix or several on the same rows in one launch. Each thread block belongs
 // to one matrix and goes the way of its type. One or two rows go by rows, more by tiles; float
 // weights have a way of their own.
-#include <algorithm>
-
 #include "kernels/cuda/cuda_ops.h"
+#include "kernels/cuda/dense_call.cuh"
 #include "kernels/cuda/dependent_launch.cuh"
 #include "kernels/cuda/float_product.cuh"
 #include "kernels/cuda/op_checks.h"
 #include "kernels/cuda/row_product.cuh"
 #include "kernels/cuda/select_codec.cuh"
-#include "kernels/cuda/tile_product.cuh"
-#include "runtime/device/cuda_launch.h"
 
 namespace shoal::kernels::cuda {
 namespace {
 
-constexpr int kMaxMatrices = 8;
 constexpr int kRowThreads = 128;
 constexpr int kRowsAThreadBlock = kRowThreads / kLanes;
-constexpr int64_t kMaxRowTokens = 2;       // measured: tiles win from three rows on
-constexpr int kFloatTokens = 64;           // of a thread block
-constexpr int64_t kMaxTokenPieces = 1024;  // grid.y has 65,535 places
-
-struct Matrix {
-  WeightPlanes weight;
-  float* output;  // [tokens, num_outputs]
-  int num_outputs;
-  int first_block;  // the first thread block that is this matrix's
-  DType dtype;
-};
-
-struct Matrices {
-  Matrix matrix[kMaxMatrices];
-  int count;
-
-  __device__ const Matrix& of_block() const {
-    int m = 0;
-    while (m + 1 < count && static_cast<int>(blockIdx.x) >= matrix[m + 1].first_block) ++m;
-    return matrix[m];
-  }
-};
-
-struct Call {
-  Matrices matrices;
-  RowInput input;    // int16
-  const float* f32;  // the same rows, for float weights
-  int cols;
-  int num_tokens;
-};
+constexpr int64_t kMaxRowTokens = 2;  // measured: tiles win from three rows on
+constexpr int kFloatTokens = 64;      // of a thread block
 
 template <int kTokens, class Codec>
 __device__ void multiply_rows(const Call& call, const Matrix& matrix, void* shared, Codec) {
@@ -111,72 +79,6 @@ __global__ void __launch_bounds__(kRowThreads) floats_kernel(const __grid_consta
   });
 }
 
-template <int kTokenPieces, class Codec>
-__device__ void multiply_tiles(const Call& call,
-                               const Matrix& matrix,
-                               TileScratch<kTokenPieces>& scratch,
-                               int32_t* input_rows,
-                               Codec) {
-  constexpr int kTokens = 8 * kTokenPieces;
-  for (int begin = blockIdx.y * kTokens; begin < call.num_tokens; begin += gridDim.y * kTokens) {
-    if (threadIdx.x < kTokens)
-      input_rows[threadIdx.x] = min(begin + static_cast<int>(threadIdx.x), call.num_tokens - 1);
-    __syncthreads();  // the rows are named before all look them up
-    const TilePlace place = {
-        .weight = matrix.weight,
-        .first_row = (static_cast<int>(blockIdx.x) - matrix.first_block) * kTileRows,
-        .num_rows = matrix.num_outputs,
-        .input_rows = input_rows,
-        .num_tokens = min(kTokens, call.num_tokens - begin)};
-    TileLanes lanes[kRowPieces][kTokenPieces] = {};
-    accumulate_tile<Codec, Int16Rows, kTokenPieces>(place, call.input, lanes);
-    add_tile_lanes<kTokenPieces>(lanes, scratch);
-    float* output =
-        matrix.output + static_cast<int64_t>(begin) * matrix.num_outputs + place.first_row;
-    store_tile<kTokenPieces>(place, lanes, [&](int row, int token, float value) {
-      output[static_cast<int64_t>(token) * matrix.num_outputs + row] = value;
-    });
-  }
-}
-
-template <int kTokenPieces>
-__global__ void __launch_bounds__(kTileThreads) tiles_kernel(const __grid_constant__ Call call) {
-  __shared__ TileScratch<kTokenPieces> scratch;
-  __shared__ int32_t input_rows[8 * kTokenPieces];
-  const Matrix& matrix = call.matrices.of_block();
-  wait_for_inputs();
-  with_device_codec(matrix.dtype, [&](auto codec) {
-    multiply_tiles<kTokenPieces>(call, matrix, scratch, input_rows, codec);
-  });
-}
-
-// A call under construction: thread blocks are handed out to matrices one after another.
-struct Launcher {
-  Call call = {};
-  int num_blocks = 0;
-  Stream stream;
-
-  void add(const WeightView& weight, float* output, int outputs_a_block) {
-    call.matrices.matrix[call.matrices.count++] = {.weight = weight_planes(weight),
-                                                   .output = output,
-                                                   .num_outputs = static_cast<int>(weight.rows),
-                                                   .first_block = num_blocks,
-                                                   .dtype = weight.dtype};
-    num_blocks += static_cast<int>((weight.rows + outputs_a_block - 1) / outputs_a_block);
-  }
-
-  void launch(void (*kernel)(Call), int threads, int64_t token_pieces, size_t shared) const {
-    device::Launch({.grid = dim3(static_cast<unsigned>(num_blocks),
-                                 static_cast<unsigned>(std::min(token_pieces, kMaxTokenPieces))),
-                    .block = dim3(static_cast<unsigned>(threads)),
-                    .stream = stream,
-                    .shared_bytes = shared,
-                    .overlaps_previous = true})(kernel, call);
-  }
-};
-
-int64_t pieces(int64_t count, int64_t of) { return (count + of - 1) / of; }
-
 // All matrices by rows: at most kMaxRowTokens tokens.
 void launch_rows(const Launcher& launcher) {
   const Call& call = launcher.call;
@@ -187,14 +89,6 @@ void launch_rows(const Launcher& launcher) {
                           ? StagedRows<Int16Rows>::bytes(call.num_tokens, call.input.num_blocks)
                           : float_rows_bytes(call.cols));
   launcher.launch(call.num_tokens == 1 ? rows_kernel<1> : rows_kernel<2>, kRowThreads, 1, shared);
-}
-
-void launch_tiles(const Launcher& launcher) {
-  const int64_t n = launcher.call.num_tokens;
-  if (n <= 8) return launcher.launch(tiles_kernel<1>, kTileThreads, 1, 0);
-  if (n <= 16) return launcher.launch(tiles_kernel<2>, kTileThreads, 1, 0);
-  if (n <= 32) return launcher.launch(tiles_kernel<4>, kTileThreads, 1, 0);
-  launcher.launch(tiles_kernel<8>, kTileThreads, pieces(n, 64), 0);
 }
 
 // What the matrices of one call share.
@@ -218,7 +112,7 @@ void multiply(const Input& input, std::span<const Projection> projections, Strea
                    projection.output.f32(),
                    is_float  ? kFloatRows
                    : by_rows ? kRowsAThreadBlock
-                             : kTileRows);
+                             : dense_tile_rows(input.num_tokens));
     }
     if (launcher.num_blocks == 0) return;
     if (by_rows)
@@ -229,7 +123,7 @@ void multiply(const Input& input, std::span<const Projection> projections, Strea
                       pieces(input.num_tokens, kFloatTokens),
                       float_rows_bytes(static_cast<int>(input.cols)));
     else
-      launch_tiles(launcher);
+      launch_dense_tiles(launcher);
   };
   if (input.num_tokens <= kMaxRowTokens) return run(true, true, true);
   run(false, true, false);
