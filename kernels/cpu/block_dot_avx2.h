@@ -1,6 +1,7 @@
 // Integer dots of a Superblock with 256 activations, and their step of the row arithmetic.
 #pragma once
 #include "kernels/cpu/codecs_avx2.h"
+#include "kernels/cpu/thread_scratch.h"
 #include "kernels/ops/matmul.h"
 
 namespace shoal::kernels::cpu {
@@ -25,6 +26,7 @@ struct ActivationPiece {
   const float* scales;         // [8]
   const float* sums;           // [8]
   const int32_t* corrections;  // [8 or 16] what Isa::corrections() made, or null
+  const int32_t* group_sums;   // [16] what group_sums() made, or null
 };
 
 // The integer products, one way an instruction set.
@@ -78,6 +80,26 @@ inline BlockSums superblock_sums(const __m256i q[8], const ActivationPiece<X>& x
   return sum_halves(products);
 }
 
+// Sums of activations over 16 columns: [row][superblock][8 first halves of blocks, 8 second
+// halves]. In this thread's scratch; whole superblocks only.
+template <class Isa, class X>
+const int32_t* group_sums(const ActivationRows& input) {
+  __m256i ones[8];
+  for (__m256i& q : ones) q = _mm256_set1_epi8(1);
+  const int64_t num_superblocks = input.rows * input.cols / kSuperblockCols;
+  auto* out = reinterpret_cast<__m256i*>(thread_scratch(
+      ScratchSlot::kActivationSums, static_cast<size_t>(2 * num_superblocks) * sizeof(__m256i)));
+  const int32_t* const begin = reinterpret_cast<const int32_t*>(out);
+  const X* values = static_cast<const X*>(input.values);
+  for (int64_t s = 0; s < num_superblocks; ++s, values += kSuperblockCols) {
+    const ActivationPiece<X> piece = {.values = values};
+    const BlockSums sums = superblock_sums<Isa, OnesCodec>(ones, piece);
+    _mm256_store_si256(out++, sums.low);
+    _mm256_store_si256(out++, sums.high);
+  }
+  return begin;
+}
+
 template <class Isa, class Codec, class X>
 inline __m256 add_superblock(const Superblock& weights, const ActivationPiece<X>& x, __m256 lanes) {
   constexpr bool kCorrect = Isa::template kHasCorrections<Codec, X>;
@@ -90,21 +112,18 @@ inline __m256 add_superblock(const Superblock& weights, const ActivationPiece<X>
       sums.low = _mm256_sub_epi32(sums.low, _mm256_loadu_si256(corrections));
       sums.high = _mm256_sub_epi32(sums.high, _mm256_loadu_si256(corrections + 1));
     }
-    [[maybe_unused]] BlockSums x_sums;
-    if constexpr (Codec::kMinGroup == 16) {
-      __m256i ones[8];
-      for (__m256i& q : ones) q = _mm256_set1_epi8(1);
-      x_sums = superblock_sums<Isa, OnesCodec>(ones, x);
-    }
+    [[maybe_unused]] const auto* x_sums = reinterpret_cast<const __m256i*>(x.group_sums);
     lanes = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(sums.low), lanes);
     if constexpr (Codec::kMinGroup == 16)
-      lanes = _mm256_fnmadd_ps(
-          _mm256_mul_ps(weights.min[0], x_scale), _mm256_cvtepi32_ps(x_sums.low), lanes);
+      lanes = _mm256_fnmadd_ps(_mm256_mul_ps(weights.min[0], x_scale),
+                               _mm256_cvtepi32_ps(_mm256_load_si256(x_sums)),
+                               lanes);
     const __m256 second_scale = _mm256_mul_ps(weights.scale[1], x_scale);
     lanes = _mm256_fmadd_ps(second_scale, _mm256_cvtepi32_ps(sums.high), lanes);
     if constexpr (Codec::kMinGroup == 16)
-      lanes = _mm256_fnmadd_ps(
-          _mm256_mul_ps(weights.min[1], x_scale), _mm256_cvtepi32_ps(x_sums.high), lanes);
+      lanes = _mm256_fnmadd_ps(_mm256_mul_ps(weights.min[1], x_scale),
+                               _mm256_cvtepi32_ps(_mm256_load_si256(x_sums + 1)),
+                               lanes);
   } else {
     __m256i total = _mm256_add_epi32(sums.low, sums.high);
     if constexpr (kCorrect) total = _mm256_sub_epi32(total, _mm256_loadu_si256(corrections));

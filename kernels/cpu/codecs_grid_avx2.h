@@ -1,6 +1,6 @@
 // Codecs of the code-book types with entries of eight columns (IQ1, IQ2) and of IQ3_S. What a codec
-// is: codecs_avx2.h. Entries are fetched one by one: the tables are too large for registers, and a
-// gather instruction is no faster than the loads.
+// is: codecs_avx2.h. The tables are too large for registers. Four entries of eight columns are
+// loaded one by one, which is as fast as a gather instruction; eight of four columns are gathered.
 #pragma once
 #include "kernels/cpu/sign_bits_avx2.h"
 #include "kernels/quant/codebooks.h"
@@ -108,13 +108,15 @@ struct CodecIq3S {
 
   static void unpack(const std::byte* at, Superblock& out) {
     for (int b = 0; b < 8; ++b) {
-      const auto low = load_bytes<uint64_t>(at + 2 + 8 * b);
-      const auto ninths = std::to_integer<uint32_t>(at[66 + b]);
-      const auto entry = [&](int i) {
-        return static_cast<int32_t>(kIq3SGrid[(low >> 8 * i & 255) | (ninths >> i & 1) << 8]);
-      };
-      out.q[b] = _mm256_setr_epi32(
-          entry(0), entry(1), entry(2), entry(3), entry(4), entry(5), entry(6), entry(7));
+      const __m256i low =
+          _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(at + 2 + 8 * b)));
+      // Bit i of a byte to bit 8 of dword i.
+      const __m256i ninths =
+          _mm256_and_si256(_mm256_sllv_epi32(_mm256_set1_epi32(std::to_integer<int>(at[66 + b])),
+                                             _mm256_setr_epi32(8, 7, 6, 5, 4, 3, 2, 1)),
+                           _mm256_set1_epi32(256));
+      out.q[b] = _mm256_i32gather_epi32(
+          reinterpret_cast<const int*>(kIq3SGrid.data()), _mm256_or_si256(low, ninths), 4);
     }
     apply_sign_bytes(load_32(at + 74), out.q);
     // Nibble b of four bytes.

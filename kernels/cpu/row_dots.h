@@ -21,6 +21,7 @@ struct Activations {
   int64_t cols;
   const int32_t* corrections;      // as Isa::corrections() made them, or null
   int64_t superblock_corrections;  // how many a superblock, 0 if there are none
+  const int32_t* group_sums;       // 16 a superblock, or null
 
   ActivationPiece<X> piece(int64_t token, int64_t superblock) const {
     const int64_t block = token * (cols / kActivationBlock) + kSuperblockBlocks * superblock;
@@ -28,7 +29,8 @@ struct Activations {
     return {values + kActivationBlock * block,
             scales + block,
             sums + block,
-            corrections + (token * superblocks + superblock) * superblock_corrections};
+            corrections + (token * superblocks + superblock) * superblock_corrections,
+            group_sums == nullptr ? nullptr : group_sums + (token * superblocks + superblock) * 16};
   }
 
   Activations from(int64_t token) const {
@@ -38,6 +40,7 @@ struct Activations {
     out.scales = first.scales;
     out.sums = first.sums;
     out.corrections = first.corrections;
+    out.group_sums = first.group_sums;
     return out;
   }
 };
@@ -74,7 +77,9 @@ class Tail {
     std::copy_n(piece.sums, num_blocks_, sums);
     // Lanes past the end are kept as they are: adding 0 could turn a -0 into +0.
     const __m256 added = add_superblock<Isa, Codec>(
-        weights, ActivationPiece<X>{values, scales, sums, piece.corrections}, lanes);
+        weights,
+        ActivationPiece<X>{values, scales, sums, piece.corrections, piece.group_sums},
+        lanes);
     return _mm256_blendv_ps(lanes, added, first_lanes(num_blocks_));
   }
 
@@ -124,14 +129,16 @@ void dot_rows_of(const Codec& codec, const RowProduct& product) {
   const std::byte* const first_row = product.weight->row(product.begin);
   const int64_t stride = product.weight->row_stride();
   const int64_t num_rows = product.end - product.begin;
-  const Activations<X> all = {.values = static_cast<const X*>(product.input.values),
-                              .scales = product.input.scales,
-                              .sums = product.input.sums,
-                              .cols = product.input.cols,
-                              .corrections = Isa::template corrections<Codec>(product.input),
-                              .superblock_corrections = !Isa::template kHasCorrections<Codec, X> ? 0
-                                                        : Codec::kSplit ? 16
-                                                                        : 8};
+  Activations<X> all = {.values = static_cast<const X*>(product.input.values),
+                        .scales = product.input.scales,
+                        .sums = product.input.sums,
+                        .cols = product.input.cols,
+                        .corrections = Isa::template corrections<Codec>(product.input),
+                        .superblock_corrections = !Isa::template kHasCorrections<Codec, X> ? 0
+                                                  : Codec::kSplit                          ? 16
+                                                                                           : 8,
+                        .group_sums = nullptr};
+  if constexpr (Codec::kMinGroup == 16) all.group_sums = group_sums<Isa, X>(product.input);
   if (product.input.rows == 1) {
     for (int64_t r = 0; r < num_rows; ++r)
       product.output[r] = dot_one<Isa>(codec, first_row + r * stride, all);

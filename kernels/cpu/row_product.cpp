@@ -1,7 +1,6 @@
 #include "kernels/cpu/row_product.h"
 
 #include "kernels/cpu/row_kernels.h"
-#include "kernels/quant/integer_row.h"
 
 namespace shoal::kernels::cpu {
 namespace {
@@ -20,9 +19,7 @@ void multiply_rows(const RowProduct& product, const Ways& ways) {
   if (product.input.format == ActivationFormat::kF32) return dot_float_rows_avx2(product);
   const bool int8 = product.input.format == ActivationFormat::kInt8;
   const bool many = product.input.rows >= (int8 ? ways.min_int8_rows : ways.min_int16_rows);
-  // Tiles have no place for minima per 16 columns.
-  const bool tiles = many && integer_form(product.weight->dtype).min_group != 16;
-  (tiles ? ways.tiles : ways.dots)(product);
+  (many ? ways.tiles : ways.dots)(product);
 }
 
 void scale_outputs(const RowProduct& product) {

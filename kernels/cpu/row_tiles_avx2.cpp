@@ -4,6 +4,7 @@
 #include "kernels/cpu/superblock_avx2.h"
 #include "kernels/cpu/thread_scratch.h"
 #include "kernels/cpu/weight_tile_avx2.h"
+#include "kernels/quant/integer_row.h"
 
 namespace shoal::kernels::cpu {
 namespace {
@@ -17,7 +18,11 @@ struct TokenTile {
   const int16_t* values[kTokens];
   const float* scales[kTokens];
   const float* sums[kTokens];
+  const int32_t* group_sums[kTokens];  // as group_sums() made them; unset without minima per 16
 };
+
+// Where group g of a block lies in what group_sums() made of a row.
+int64_t group_sum_index(int64_t block, int g) { return block / 8 * 16 + g * 8 + block % 8; }
 
 template <int T>
 using IntegerSums = __m256i[T][kVectors];
@@ -66,9 +71,16 @@ void multiply_tile(const WeightTile& tile, const TokenTile& x, float* output, in
           lane[t][v] = _mm256_fmadd_ps(_mm256_mul_ps(_mm256_load_ps(scale + 8 * v), x_scale),
                                        _mm256_cvtepi32_ps(sums[t][v]),
                                        lane[t][v]);
+        if (tile.num_mins != 2) continue;
+        const __m256 x_total =
+            _mm256_set1_ps(static_cast<float>(x.group_sums[t][group_sum_index(block, g)]));
+        const float* const min = tile.min + (block * 2 + g) * kRows;
+        for (int v = 0; v < kVectors; ++v)
+          lane[t][v] = _mm256_fnmadd_ps(
+              _mm256_mul_ps(_mm256_load_ps(min + 8 * v), x_scale), x_total, lane[t][v]);
       }
     }
-    if (tile.min == nullptr) continue;
+    if (tile.num_mins != 1) continue;
     for (int t = 0; t < T; ++t) {
       const __m256 x_sum = _mm256_broadcast_ss(x.sums[t] + block);
       for (int v = 0; v < kVectors; ++v)
@@ -113,6 +125,11 @@ void load_tokens(const ActivationRows& input, int64_t token, int count, TokenTil
 }  // namespace
 
 void multiply_row_tiles_avx2(const RowProduct& product) {
+  const int32_t* sums = nullptr;
+  if (integer_form(product.weight->dtype).min_group == 16)
+    sums = product.input.format == ActivationFormat::kInt8
+               ? group_sums<Avx2, int8_t>(product.input)
+               : group_sums<Avx2, int16_t>(product.input);
   for (int64_t row = product.begin; row < product.end; row += kRowTile) {
     const int num_rows = static_cast<int>(std::min(kRowTile, product.end - row));
     const WeightTile tile = unpack_tile<Avx2, ColumnPairs>(*product.weight, row, num_rows);
@@ -120,6 +137,8 @@ void multiply_row_tiles_avx2(const RowProduct& product) {
       const int count = static_cast<int>(std::min<int64_t>(kTokens, product.input.rows - token));
       TokenTile x;
       load_tokens(product.input, token, count, x);
+      for (int t = 0; t < count && sums != nullptr; ++t)
+        x.group_sums[t] = sums + (token + t) * (product.input.cols / 16);
       float* const output = product.output + token * product.output_stride + row - product.begin;
       switch (count) {
         case 1:

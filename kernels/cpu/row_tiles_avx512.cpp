@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <type_traits>
 
 #include "kernels/cpu/block_dot_avx512.h"
 #include "kernels/cpu/row_kernels.h"
@@ -19,6 +20,8 @@ struct TokenTile {
   const float* sums;           // [T][num_blocks]
   const int32_t* corrections;  // Avx512::sum_activations, or null
   int64_t correction_stride;
+  const int32_t* group_sums;  // [T][cols / 16], as group_sums() made them, or null
+  int64_t group_sum_stride;
 };
 
 inline __m512i multiply_add(ColumnPairs, __m512i sum, __m512i weights, __m512i activations) {
@@ -62,9 +65,14 @@ void multiply_tile(const WeightTile& tile, const TokenTile& x, float* output, in
         const __m512 x_scale = _mm512_set1_ps(x.scales[t * tile.num_blocks + block]);
         lane[t] =
             _mm512_fmadd_ps(_mm512_mul_ps(scale, x_scale), _mm512_cvtepi32_ps(sums[t]), lane[t]);
+        if (tile.num_mins != 2) continue;
+        const __m512 min = _mm512_load_ps(tile.min + (block * 2 + g) * kRows);
+        const auto x_total = static_cast<float>(
+            x.group_sums[t * x.group_sum_stride + block / 8 * 16 + g * 8 + block % 8]);
+        lane[t] = _mm512_fnmadd_ps(_mm512_mul_ps(min, x_scale), _mm512_set1_ps(x_total), lane[t]);
       }
     }
-    if (tile.min == nullptr) continue;
+    if (tile.num_mins != 1) continue;
     const __m512 min = _mm512_load_ps(tile.min + block * kRows);
 #pragma GCC unroll 8
     for (int t = 0; t < T; ++t)
@@ -99,6 +107,9 @@ void multiply_tiles(const RowProduct& product) {
   const int32_t* const corrections =
       input.format == ActivationFormat::kInt8 ? Avx512::sum_activations(input, split) : nullptr;
   const int64_t value_stride = input.cols * 4 / Columns::kUnitCols;
+  using X = std::conditional_t<Columns::kUnitCols == 4, int8_t, int16_t>;
+  const bool has_group_mins = integer_form(product.weight->dtype).min_group == 16;
+  const int32_t* const sums = has_group_mins ? group_sums<Avx512, X>(input) : nullptr;
   for (int64_t row = product.begin; row < product.end; row += kRowTile) {
     const int num_rows = static_cast<int>(std::min(kRowTile, product.end - row));
     const WeightTile tile = unpack_tile<Avx512, Columns>(*product.weight, row, num_rows);
@@ -109,7 +120,9 @@ void multiply_tiles(const RowProduct& product) {
           .scales = input.scales + token * num_blocks,
           .sums = input.sums + token * num_blocks,
           .corrections = corrections == nullptr ? nullptr : corrections + token * correction_stride,
-          .correction_stride = correction_stride};
+          .correction_stride = correction_stride,
+          .group_sums = sums == nullptr ? nullptr : sums + token * (input.cols / 16),
+          .group_sum_stride = input.cols / 16};
       multiply_tokens<kTokens, Columns>(
           static_cast<int>(std::min<int64_t>(kTokens, input.rows - token)),
           tile,

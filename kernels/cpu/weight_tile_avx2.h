@@ -18,8 +18,9 @@ constexpr int kRows = static_cast<int>(kRowTile);
 struct WeightTile {
   std::byte* q;    // [block][as Columns says]
   float* scale;    // [block][group][row of 16]
-  float* min;      // [block][row of 16], or null
+  float* min;      // [block][min group][row of 16], or null
   int num_groups;  // 1 or 2 a block
+  int num_mins;    // 0, 1 or 2 a block
   int num_rows;    // at most kRowTile; the rows past it repeat the last one
   int64_t num_blocks;
 };
@@ -28,7 +29,7 @@ struct WeightTile {
 struct Stage {
   alignas(32) int8_t q[kSuperblockBlocks][kRows][kActivationBlock];
   alignas(32) float scale[2][kRows][kSuperblockBlocks];
-  alignas(32) float min[kRows][kSuperblockBlocks];
+  alignas(32) float min[2][kRows][kSuperblockBlocks];
 };
 
 template <class Codec>
@@ -39,7 +40,8 @@ void stage_row(const Codec& codec, const std::byte* at, int row, Stage& stage) {
     _mm256_store_si256(reinterpret_cast<__m256i*>(stage.q[b][row]), weights.q[b]);
   _mm256_store_ps(stage.scale[0][row], weights.scale[0]);
   if constexpr (Codec::kSplit) _mm256_store_ps(stage.scale[1][row], weights.scale[1]);
-  if constexpr (Codec::kMinGroup != 0) _mm256_store_ps(stage.min[row], weights.min[0]);
+  if constexpr (Codec::kMinGroup != 0) _mm256_store_ps(stage.min[0][row], weights.min[0]);
+  if constexpr (Codec::kMinGroup == 16) _mm256_store_ps(stage.min[1][row], weights.min[1]);
 }
 
 // Column pairs widened to int16, as a 16-bit multiply-add takes them: [pair of 16][row of 16][2].
@@ -119,12 +121,13 @@ void unpack_superblocks(const Codec& codec,
     const int64_t step = tile.num_groups * kRows;
     for (int g = 0; g < tile.num_groups; ++g)
       transpose_scales(stage.scale[g], count, step, tile.scale + block * step + g * kRows);
-    if constexpr (Codec::kMinGroup != 0)
-      transpose_scales(stage.min, count, kRows, tile.min + block * kRows);
+    const int64_t min_step = tile.num_mins * kRows;
+    for (int g = 0; g < tile.num_mins; ++g)
+      transpose_scales(stage.min[g], count, min_step, tile.min + block * min_step + g * kRows);
   }
 }
 
-// Not for types with a minimum per 16. Memory is the calling thread's scratch: valid until its next
+// Memory is the calling thread's scratch: valid until its next
 // tile.
 template <class Isa, class Columns>
 WeightTile unpack_tile(const WeightView& weight, int64_t first_row, int num_rows) {
@@ -134,10 +137,11 @@ WeightTile unpack_tile(const WeightView& weight, int64_t first_row, int num_rows
   with_codec<Isa>(weight.dtype, [&](auto codec) {
     using Codec = decltype(codec);
     tile.num_groups = Codec::kSplit ? 2 : 1;
+    tile.num_mins = Codec::kMinGroup == 0 ? 0 : 32 / Codec::kMinGroup;
     const auto blocks = static_cast<size_t>(tile.num_blocks);
     const size_t q_bytes = blocks * Columns::kBlockBytes;
     const size_t scale_bytes = blocks * kRows * sizeof(float);
-    tile.q = thread_scratch(ScratchSlot::kWeightTile, q_bytes + 3 * scale_bytes);
+    tile.q = thread_scratch(ScratchSlot::kWeightTile, q_bytes + 4 * scale_bytes);
     tile.scale = reinterpret_cast<float*>(tile.q + q_bytes);
     tile.min = Codec::kMinGroup != 0 ? tile.scale + 2 * blocks * kRows : nullptr;
     unpack_superblocks<Codec, Columns>(codec, weight, first_row, tile);

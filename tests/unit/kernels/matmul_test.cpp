@@ -27,14 +27,6 @@ const std::vector<DType> kBlockTypes = {
     DType::kIQ2_XXS, DType::kIQ2_XS, DType::kIQ2_S, DType::kIQ3_XXS, DType::kIQ3_S, DType::kIQ4_NL,
     DType::kIQ4_XS,  DType::kMXFP4,  DType::kNVFP4, DType::kTQ1_0,   DType::kTQ2_0};
 
-// Minima per 16 columns have no place in tiles.
-std::vector<DType> tiled_types() {
-  std::vector<DType> out;
-  for (const DType dtype : kBlockTypes)
-    if (integer_form(dtype).min_group != 16) out.push_back(dtype);
-  return out;
-}
-
 std::vector<ActivationFormat> formats_of(DType dtype) {
   if (!is_quantized(dtype)) return {ActivationFormat::kF32};
   return {ActivationFormat::kInt8, ActivationFormat::kInt16};
@@ -172,7 +164,7 @@ std::string type_name(const testing::TestParamInfo<DType>& info) {
 }
 INSTANTIATE_TEST_SUITE_P(Floats, Matmul, testing::ValuesIn(kFloatTypes), type_name);
 INSTANTIATE_TEST_SUITE_P(Blocks, Matmul, testing::ValuesIn(kBlockTypes), type_name);
-INSTANTIATE_TEST_SUITE_P(Blocks, BlockMatmul, testing::ValuesIn(tiled_types()), type_name);
+INSTANTIATE_TEST_SUITE_P(Blocks, BlockMatmul, testing::ValuesIn(kBlockTypes), type_name);
 
 TEST(Matmul, FloatRowsMayEndInsideTheLanes) {
   SHOAL_SKIP_WITHOUT_AVX2();
