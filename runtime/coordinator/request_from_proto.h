@@ -15,6 +15,7 @@ namespace shoal::coordinator {
 struct CallFacts {
   std::string request_id;  // metadata x-request-id, used where the message names none
   Deadline deadline = Deadline::never();
+  std::string owner;  // of the key that the call came with
 };
 
 // Renders and tokenises too. The request has an id and a seed afterwards. Only the prompt's length
