@@ -74,6 +74,10 @@ std::string to_table(const ShardPlan& plan) {
       plan.grid.num_home_groups(),
       plan.max_context,
       plan.max_batch_tokens);
+  if (plan.num_checkpoints == 0)
+    add("prefix cache: off\n");
+  else
+    add("prefix cache: {} states in each pool\n", plan.num_checkpoints);
   return out;
 }
 

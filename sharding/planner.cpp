@@ -19,6 +19,9 @@ using loader::TensorClass;
 using loader::TensorDirectory;
 using loader::TensorInfo;
 
+// More than these are not worth searching.
+constexpr uint64_t kMaxStatesASequence = 64;
+
 std::optional<Refusal> refuse_usage(std::string reason) { return Refusal{std::move(reason), true}; }
 
 std::optional<Refusal> check_request(const ModelConfig& config, const ClusterSpec& cluster) {
@@ -158,6 +161,33 @@ RankShare share_of(const TensorDirectory& directory,
   return share;
 }
 
+// Sets num_checkpoints and max_cache_bytes, and adds the checkpoints to state_bytes.
+void size_cache(ShardPlan& plan, const ModelConfig& config, const ClusterSpec& cluster) {
+  const int64_t blocks_per_sequence = (plan.max_context - 1) / plan.block_size + 1;
+  uint64_t most = cluster.cache_memory ? uint64_t{kMaxStatesASequence} : 2;
+  most *= static_cast<uint64_t>(plan.num_slots);
+  for (int rank = 0; rank < plan.grid.world_size(); ++rank) {
+    const RankShare& share = plan.ranks[static_cast<size_t>(rank)];
+    const LayerRange layers = layers_of(plan, plan.grid.place(rank).stage);
+    const uint64_t slot = state_slot_bytes(config, layers);
+    if (slot == 0) continue;
+    if (cluster.cache_memory) most = std::min(most, *cluster.cache_memory / slot);
+    if (!cluster.memory_per_rank) continue;
+    const uint64_t needed = share.weight_bytes + share.state_bytes + share.scratch_bytes +
+                            kv_block_bytes(config, layers, plan.block_size) *
+                                static_cast<uint64_t>(blocks_per_sequence);
+    const uint64_t left = *cluster.memory_per_rank > needed ? *cluster.memory_per_rank - needed : 0;
+    most = std::min(most, left / 4 / slot);
+  }
+  plan.num_checkpoints = static_cast<int>(most);
+  plan.max_cache_bytes = std::numeric_limits<uint64_t>::max();
+  if (cluster.cache_memory)
+    plan.max_cache_bytes = *cluster.cache_memory * static_cast<uint64_t>(plan.grid.num_stages());
+  for (int rank = 0; rank < plan.grid.world_size(); ++rank)
+    plan.ranks[static_cast<size_t>(rank)].state_bytes +=
+        most * state_slot_bytes(config, layers_of(plan, plan.grid.place(rank).stage));
+}
+
 // Sequences spread over the home groups, so each pool holds its part of them at full length, or as
 // much as the tightest rank has room for, but at least one sequence. Sets num_blocks and kv_bytes.
 std::optional<Refusal> size_pool(ShardPlan& plan,
@@ -200,6 +230,17 @@ std::optional<Refusal> size_pool(ShardPlan& plan,
 
 }  // namespace
 
+CacheBytes cache_bytes(const ShardPlan& plan) {
+  CacheBytes out;
+  for (int stage = 0; stage < plan.grid.num_stages(); ++stage) {
+    const RankShare& share = plan.ranks[static_cast<size_t>(plan.grid.rank({stage, 0}))];
+    out.block += share.kv_bytes / static_cast<uint64_t>(std::max(plan.num_blocks, 1));
+    out.slot += share.state_bytes /
+                static_cast<uint64_t>(std::max(plan.num_slots + plan.num_checkpoints, 1));
+  }
+  return out;
+}
+
 std::variant<ShardPlan, Refusal> plan_shards(const TensorDirectory& directory,
                                              const ModelConfig& config,
                                              const ClusterSpec& cluster) {
@@ -216,6 +257,7 @@ std::variant<ShardPlan, Refusal> plan_shards(const TensorDirectory& directory,
   plan.num_slots = cluster.max_sequences;
   for (int rank = 0; rank < plan.grid.world_size(); ++rank)
     plan.ranks.push_back(share_of(directory, config, plan, plan.grid.place(rank), cluster.backend));
+  size_cache(plan, config, cluster);
   if (auto refusal = size_pool(plan, config, cluster)) return *refusal;
   return plan;
 }

@@ -18,6 +18,9 @@ struct ClusterSpec {
   int max_sequences = 8;  // -np
   int max_batch_tokens = 512;
   std::optional<uint64_t> memory_per_rank;  // bytes; empty: not checked
+  // What a rank may spend on the prefix cache; 0: none. Empty: two states a sequence, or as many as
+  // a quarter of the memory holds that weights, scratch and one sequence leave.
+  std::optional<uint64_t> cache_memory = 0;
 };
 
 struct Refusal {

@@ -39,10 +39,18 @@ struct ShardPlan {
   std::vector<RankShare> ranks;
   int block_size = 32;                // tokens in a KV block
   int num_blocks = 0, num_slots = 0;  // of one home group's pool; ids start at 0 in each
+  int num_checkpoints = 0;            // of a home group: states that the prefix cache may hold
+  uint64_t max_cache_bytes = 0;       // of a home: states and KV blocks that it may keep
   int64_t max_context = 0;            // tokens a sequence may hold (-c)
   int max_batch_tokens = 512;         // most tokens of one step on one rank
   bool operator==(const ShardPlan&) const = default;
 };
+
+// What a block and a state slot (or checkpoint) of one home take, on all stages together.
+struct CacheBytes {
+  uint64_t block = 0, slot = 0;
+};
+CacheBytes cache_bytes(const ShardPlan& plan);
 
 std::string to_table(const ShardPlan& plan);
 

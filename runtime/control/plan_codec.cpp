@@ -59,6 +59,8 @@ void put(ByteWriter& out, const Admission& admission) {
   out.put(admission.id);
   out.put(admission.home);
   out.put(admission.state_slot);
+  out.put(admission.checkpoint);
+  out.put_numbers(admission.shared_blocks);
   out.put(admission.prompt_len);
   put(out, admission.sampling);
   out.put_numbers(admission.history);
@@ -69,6 +71,8 @@ Admission get_admission(ByteReader& in) {
   admission.id = in.get<uint64_t>();
   admission.home = in.get<int>();
   admission.state_slot = in.get<int>();
+  admission.checkpoint = in.get<plan::CheckpointId>();
+  admission.shared_blocks = in.get_numbers<plan::BlockId>();
   admission.prompt_len = in.get<int64_t>();
   admission.sampling = get_sampling(in);
   admission.history = in.get_numbers<int32_t>();
@@ -84,6 +88,7 @@ void put(ByteWriter& out, const ScheduledSequence& sequence) {
   out.put(sequence.score);
   out.put(sequence.score_start);
   out.put(sequence.score_next);
+  out.put(sequence.save);
 }
 
 ScheduledSequence get_sequence(ByteReader& in) {
@@ -96,6 +101,7 @@ ScheduledSequence get_sequence(ByteReader& in) {
   sequence.score = in.get_enum(plan::Score::kFullLogits);
   sequence.score_start = in.get<int64_t>();
   sequence.score_next = in.get<int32_t>();
+  sequence.save = in.get<plan::CheckpointId>();
   return sequence;
 }
 
@@ -149,8 +155,8 @@ void each_stat(Stats& stats, Field field) {
 
 // Smallest encodings, to bound counts before memory is taken.
 constexpr size_t kMinSampling = 24 + 3 * 4 + 4 + 8 + 4 + 4 + 4 + 4;
-constexpr size_t kMinAdmission = 8 + 4 + 4 + 8 + kMinSampling + 4;
-constexpr size_t kMinSequence = 8 + 8 + 4 + 4 + 1 + 1 + 8 + 4;
+constexpr size_t kMinAdmission = 8 + 4 + 4 + 4 + 4 + 8 + kMinSampling + 4;
+constexpr size_t kMinSequence = 8 + 8 + 4 + 4 + 1 + 1 + 8 + 4 + 4;
 constexpr size_t kMinScore = 8 + 8 + 4 + 4 + 1 + 4 + 4;
 constexpr size_t kSlice = 4 + 8 + 8 + 1;
 constexpr size_t kMinShare = 4 + 5 * 8;
@@ -241,6 +247,8 @@ void put(ByteWriter& out, const sharding::ShardPlan& plan) {
   out.put(plan.block_size);
   out.put(plan.num_blocks);
   out.put(plan.num_slots);
+  out.put(plan.num_checkpoints);
+  out.put(plan.max_cache_bytes);
   out.put(plan.max_context);
   out.put(plan.max_batch_tokens);
 }
@@ -286,11 +294,13 @@ sharding::ShardPlan get_shard_plan(ByteReader& in) {
   plan.block_size = in.get<int>();
   plan.num_blocks = in.get<int>();
   plan.num_slots = in.get<int>();
+  plan.num_checkpoints = in.get<int>();
+  plan.max_cache_bytes = in.get<uint64_t>();
   plan.max_context = in.get<int64_t>();
   plan.max_batch_tokens = in.get<int>();
   if (plan.block_size < 1 || plan.num_blocks < 0 || plan.num_slots < 0 ||
-      plan.first_layer.size() != widths.size() + 1 || plan.experts.size() != widths.size() ||
-      plan.ranks.size() != static_cast<size_t>(ranks))
+      plan.num_checkpoints < 0 || plan.first_layer.size() != widths.size() + 1 ||
+      plan.experts.size() != widths.size() || plan.ranks.size() != static_cast<size_t>(ranks))
     in.refuse();
   return plan;
 }

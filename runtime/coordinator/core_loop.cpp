@@ -67,6 +67,10 @@ void Coordinator::Core::start_epoch() {
                                  .block_size = plan.block_size,
                                  .num_blocks = plan.num_blocks,
                                  .num_slots = plan.num_slots,
+                                 .num_checkpoints = plan.num_checkpoints,
+                                 .block_bytes = sharding::cache_bytes(plan).block,
+                                 .checkpoint_bytes = sharding::cache_bytes(plan).slot,
+                                 .max_cache_bytes = plan.max_cache_bytes,
                                  .max_batch_tokens = config.max_batch_tokens,
                                  .max_sequences = config.max_sequences});
   {
@@ -81,23 +85,27 @@ void Coordinator::Core::admit_waiting() {
     const std::lock_guard lock(queue_mutex);
     if (phase != Phase::kServing && phase != Phase::kDraining) return;
   }
-  while (!waiting.empty()) {
-    Stream& stream = *waiting.front();
+  for (auto next = waiting.begin(); next != waiting.end();) {
+    Stream& stream = **next;
     const GenerationRequest& request = stream.request();
-    if (!scheduler->admit({.id = stream.id(),
-                           .prompt = request.prompt_ids,
-                           .sampling = request.sampling,
-                           .max_tokens = request.max_tokens,
-                           .score = request.score,
-                           .score_start = request.score_start}))
-      return;
+    const auto result = scheduler->admit({.id = stream.id(),
+                                          .prompt = request.prompt_ids,
+                                          .sampling = request.sampling,
+                                          .max_tokens = request.max_tokens,
+                                          .score = request.score,
+                                          .score_start = request.score_start});
+    if (result == scheduler::AdmitResult::kNoRoom) return;
+    if (result == scheduler::AdmitResult::kLater) {
+      ++next;
+      continue;
+    }
     stream.admitted(now());
     if (journal)
       journal->open_sequence(
           stream.id(), request.request_id, request.prompt_ids, request.sampling.seed);
     totals.prompt_tokens += request.prompt_ids.size();
-    running.emplace(stream.id(), std::move(waiting.front()));
-    waiting.pop_front();
+    running.emplace(stream.id(), std::move(*next));
+    next = waiting.erase(next);
   }
 }
 

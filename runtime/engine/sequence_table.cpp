@@ -37,8 +37,11 @@ void RankSequence::took(int32_t token) {
 
 void SequenceTable::apply(const plan::StepPlan& plan) {
   for (const plan::SequenceId id : plan.released) sequences_.erase(id);
-  for (const plan::Admission& admission : plan.admitted)
-    sequences_[admission.id].admission = admission;
+  for (const plan::Admission& admission : plan.admitted) {
+    RankSequence& sequence = sequences_[admission.id];
+    sequence.admission = admission;
+    sequence.blocks = admission.shared_blocks;
+  }
   for (const plan::ScheduledSequence& scheduled : plan.sequences) {
     std::vector<plan::BlockId>& blocks = at(scheduled.id).blocks;
     blocks.insert(blocks.end(), scheduled.new_blocks.begin(), scheduled.new_blocks.end());

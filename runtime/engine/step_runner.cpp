@@ -29,21 +29,34 @@ StepRunner::~StepRunner() = default;
 void StepRunner::run(const plan::StepPlan& plan, Deadline deadline, const ReportResult& report) {
   links_.forget(plan.released);
   table_.apply(plan);
-  const sharding::RankGrid& grid = parts_.plan.grid;
-  const int rank = parts_.comm.rank();
-  for (const plan::Admission& admission : plan.admitted)
-    if (grid.owner(grid.place(rank).stage, admission.home) == rank)
+  for (const plan::Admission& admission : plan.admitted) {
+    if (!owns(admission)) continue;
+    if (admission.checkpoint == plan::kNoCheckpoint)
       parts_.pools.clear_slot(admission.state_slot);
+    else
+      parts_.pools.load_checkpoint(admission.checkpoint, admission.state_slot);
+  }
   if (device_ != nullptr) {
     device_->run(plan, table_, deadline, [&](plan::StepResult result) {
       if (result.final_part) update_stats(device_->num_tokens());
       result.stats = stats_;
       report(std::move(result));
     });
-    return;
+  } else {
+    for (int repeat = 0; repeat < plan.num_repeats; ++repeat)
+      run_once(plan, repeat, deadline, report);
   }
-  for (int repeat = 0; repeat < plan.num_repeats; ++repeat)
-    run_once(plan, repeat, deadline, report);
+  for (const plan::ScheduledSequence& scheduled : plan.sequences) {
+    if (scheduled.save == plan::kNoCheckpoint) continue;
+    const plan::Admission& admission = table_.at(scheduled.id).admission;
+    if (owns(admission)) parts_.pools.save_checkpoint(admission.state_slot, scheduled.save);
+  }
+}
+
+bool StepRunner::owns(const plan::Admission& admission) const {
+  const sharding::RankGrid& grid = parts_.plan.grid;
+  const int rank = parts_.comm.rank();
+  return grid.owner(grid.place(rank).stage, admission.home) == rank;
 }
 
 void StepRunner::run_once(const plan::StepPlan& plan,

@@ -24,6 +24,7 @@ class StepRunner {
   uint64_t state_hash(plan::SequenceId id, int64_t num_tokens);
 
  private:
+  bool owns(const plan::Admission& admission) const;
   void run_once(const plan::StepPlan& plan,
                 int repeat,
                 Deadline deadline,

@@ -9,13 +9,14 @@ CachePools::CachePools(const loader::ModelConfig& config,
                        int first_layer,
                        int last_layer,
                        const device::Queue& queue)
-    : block_size_(plan.block_size),
+    : num_slots_(plan.num_slots),
+      block_size_(plan.block_size),
       num_kv_heads_(config.num_kv_heads),
       head_dim_(config.head_dim),
       conv_floats_((config.conv_kernel - 1) * config.conv_dim()),
       state_floats_(int64_t{config.num_v_heads} * config.state_dim * config.state_dim),
       queue_(queue) {
-  const auto slots = static_cast<size_t>(plan.num_slots);
+  const auto slots = static_cast<size_t>(plan.num_slots + plan.num_checkpoints);
   const size_t kv_floats = static_cast<size_t>(plan.num_blocks) *
                            static_cast<size_t>(num_kv_heads_) * static_cast<size_t>(block_size_) *
                            static_cast<size_t>(head_dim_);
@@ -46,6 +47,17 @@ void CachePools::clear_slot(int slot) {
                      static_cast<size_t>(conv_floats_) * sizeof(float));
     queue_.fill_zero(layer.state + slot * state_floats_,
                      static_cast<size_t>(state_floats_) * sizeof(float));
+  }
+}
+
+void CachePools::copy_slot(int from, int to) {
+  for (const DeltaState& layer : delta_) {
+    queue_.copy(layer.conv + to * conv_floats_,
+                layer.conv + from * conv_floats_,
+                static_cast<size_t>(conv_floats_) * sizeof(float));
+    queue_.copy(layer.state + to * state_floats_,
+                layer.state + from * state_floats_,
+                static_cast<size_t>(state_floats_) * sizeof(float));
   }
 }
 

@@ -27,12 +27,18 @@ class CachePools {
   const std::vector<DeltaState>& delta_layers() const { return delta_; }
 
   void clear_slot(int slot);  // in the queue: a new sequence starts from zero state
+  // In the queue: the state of all layers, to and from one of ShardPlan::num_checkpoints.
+  void save_checkpoint(int slot, int checkpoint) { copy_slot(slot, num_slots_ + checkpoint); }
+  void load_checkpoint(int checkpoint, int slot) { copy_slot(num_slots_ + checkpoint, slot); }
 
   // XXH3 over a sequence's KV rows and state: equal histories give equal hashes. Waits for the
   // queue.
   uint64_t hash_sequence(std::span<const int32_t> blocks, int64_t num_tokens, int slot) const;
 
  private:
+  void copy_slot(int from, int to);
+
+  int num_slots_ = 0;  // checkpoints are the slots behind them
   int block_size_ = 0, num_kv_heads_ = 0, head_dim_ = 0;
   int64_t conv_floats_ = 0, state_floats_ = 0;  // of one slot
   float* take(size_t floats);

@@ -225,6 +225,8 @@ void parse_admission(Words& words, Admission& admission) {
   SamplingParams& sampling = admission.sampling;
   while (!words.failed() && !words.at_section_end()) {
     if (section.field("home", admission.home) || section.field("slot", admission.state_slot) ||
+        section.field("from", admission.checkpoint) ||
+        section.field("shared", admission.shared_blocks) ||
         section.field("prompt", admission.prompt_len) ||
         section.field("temp", sampling.temperature) || section.field("top_k", sampling.top_k) ||
         section.field("top_p", sampling.top_p) || section.field("min_p", sampling.min_p) ||
@@ -251,7 +253,7 @@ void parse_run(Words& words, ScheduledSequence& run) {
     if (section.field("start", run.start) || section.field("tokens", run.tokens) ||
         section.field("blocks", run.new_blocks) || section.flag("sample", run.sample) ||
         section.field("score", run.score) || section.field("score_start", run.score_start) ||
-        section.field("score_next", run.score_next))
+        section.field("score_next", run.score_next) || section.field("save", run.save))
       continue;
     words.fail("unknown word");
   }
@@ -268,6 +270,8 @@ std::string to_text(const StepPlan& plan) {
   if (plan.num_repeats != 1) add(" repeat {}", plan.num_repeats);
   for (const Admission& a : plan.admitted) {
     add(" | admit {} home {} slot {} prompt {}", a.id, a.home, a.state_slot, a.prompt_len);
+    if (a.checkpoint != kNoCheckpoint) add(" from {}", a.checkpoint);
+    append_list(out, "shared", a.shared_blocks);
     const SamplingParams usual;
     add(" temp {}", a.sampling.temperature);
     if (a.sampling.top_k != usual.top_k) add(" top_k {}", a.sampling.top_k);
@@ -299,6 +303,7 @@ std::string to_text(const StepPlan& plan) {
       add(" score {}", kScoreWords[static_cast<size_t>(run.score)].word);
     if (run.score_start != 0) add(" score_start {}", run.score_start);
     if (run.score_next != -1) add(" score_next {}", run.score_next);
+    if (run.save != kNoCheckpoint) add(" save {}", run.save);
   }
   for (const SequenceId id : plan.released) add(" | release {}", id);
   return out;

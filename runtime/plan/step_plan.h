@@ -27,11 +27,19 @@ enum class Score : uint8_t {
   kFullLogits,  // the whole row of log-probabilities for each scored position
 };
 
-// A sequence enters. `home` fixes its owner on every stage (owner = home % ep(stage)).
+// A place for the recurrent state of a text that others may start from, with the blocks before it;
+// ids of a home group's pool, as slots are.
+using CheckpointId = int32_t;
+inline constexpr CheckpointId kNoCheckpoint = -1;
+
+// A sequence enters. `home` fixes its owner on every stage (owner = home % ep(stage)). Before the
+// step its state slot is zeroed, or becomes a copy of `checkpoint`.
 struct Admission {
   SequenceId id = 0;
   int home = 0;
   int state_slot = 0;
+  CheckpointId checkpoint = kNoCheckpoint;
+  std::vector<BlockId> shared_blocks;  // the head of its block table: full, written by others
   int64_t prompt_len = 0;
   SamplingParams sampling;
   // Tokens before the first `start`: needed where that is above 0 and sampling.looks_back().
@@ -46,8 +54,9 @@ struct ScheduledSequence {
   std::vector<BlockId> new_blocks;  // appended to the sequence's block table before the step
   bool sample = false;              // sample after the last token
   Score score = Score::kNone;
-  int64_t score_start = 0;  // kChunk, kFullLogits: first position scored
-  int32_t score_next = -1;  // kChunk: the token that follows this chunk, -1 if none
+  int64_t score_start = 0;            // kChunk, kFullLogits: first position scored
+  int32_t score_next = -1;            // kChunk: the token that follows this chunk, -1 if none
+  CheckpointId save = kNoCheckpoint;  // gets a copy of the state after the step
   bool operator==(const ScheduledSequence&) const = default;
 };
 

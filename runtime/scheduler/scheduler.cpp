@@ -7,11 +7,17 @@
 
 namespace shoal::scheduler {
 
-Scheduler::Scheduler(SchedulerConfig config) : config_(std::move(config)) {
-  for (int group = 0; group < config_.num_home_groups; ++group) {
-    blocks_.emplace_back(config_.num_blocks, config_.block_size);
-    slots_.emplace_back(config_.num_slots);
-  }
+Scheduler::Scheduler(SchedulerConfig config)
+    : config_(std::move(config)),
+      blocks_(static_cast<size_t>(config_.num_home_groups),
+              cache::BlockAllocator(config_.num_blocks, config_.block_size)),
+      slots_(static_cast<size_t>(config_.num_home_groups), cache::SlotAllocator(config_.num_slots)),
+      cache_({.num_home_groups = config_.num_home_groups,
+              .num_checkpoints = config_.num_checkpoints,
+              .block_bytes = config_.block_bytes,
+              .checkpoint_bytes = config_.checkpoint_bytes,
+              .max_bytes = config_.max_cache_bytes},
+             blocks_) {
   for (const int width : config_.ep_per_stage) used_.emplace_back(static_cast<size_t>(width), 0);
 }
 
@@ -21,128 +27,26 @@ bool Scheduler::fits(int64_t total_tokens) const {
 
 int Scheduler::num_free_blocks() const {
   int free = 0;
-  for (const cache::BlockAllocator& pool : blocks_) free += pool.num_free();
+  for (const cache::BlockAllocator& pool : blocks_) free += pool.size() - pool.num_used();
   return free;
+}
+
+int Scheduler::num_cached_blocks() const {
+  int kept = 0;
+  for (const cache::BlockAllocator& pool : blocks_) kept += pool.num_kept();
+  return kept;
 }
 
 int Scheduler::num_total_blocks() const {
   return config_.num_blocks * static_cast<int>(blocks_.size());
 }
 
-bool Scheduler::may_grow(const Sequence& sequence) const {
-  return blocks_.front().blocks_for(sequence.max_len()) >
-         static_cast<int>(std::ssize(sequence.blocks));
-}
-
-int Scheduler::reserve(size_t group) const {
-  return static_cast<int>(
-      std::count_if(sequences_.begin(), sequences_.end(), [&](const auto& entry) {
-        return group_of(entry.second) == group && may_grow(entry.second);
-      }));
-}
-
-int Scheduler::least_loaded_home(const Sequence& sequence) const {
-  const int prompt_blocks = blocks_.front().blocks_for(std::ssize(sequence.tokens));
-  const int own_reserve = blocks_.front().blocks_for(sequence.max_len()) > prompt_blocks ? 1 : 0;
-  const int num_homes = *std::max_element(config_.ep_per_stage.begin(), config_.ep_per_stage.end());
-  std::vector<int> load(static_cast<size_t>(num_homes), 0);
-  for (const auto& [id, running] : sequences_) ++load[static_cast<size_t>(running.home)];
-  int best = -1;
-  for (int home = 0; home < num_homes; ++home) {
-    const auto group = static_cast<size_t>(home % config_.num_home_groups);
-    const int needed = prompt_blocks + own_reserve + reserve(group);
-    if (blocks_[group].num_free() < needed || slots_[group].num_free() < 1) continue;
-    if (best < 0 || load[static_cast<size_t>(home)] < load[static_cast<size_t>(best)]) best = home;
-  }
-  return best;
-}
-
-bool Scheduler::enter(Sequence& sequence) {
-  const int home = least_loaded_home(sequence);
-  if (home < 0) return false;
-  sequence.home = home;
-  const size_t group = group_of(sequence);
-  sequence.prefill_len = std::ssize(sequence.tokens);
-  sequence.blocks = *blocks_[group].allocate(blocks_[group].blocks_for(sequence.prefill_len));
-  sequence.slot = *slots_[group].allocate_one();
-  sequence.blocks_sent = 0;
-  sequence.planned = 0;
-  admitted_.push_back({.id = sequence.id,
-                       .home = sequence.home,
-                       .state_slot = sequence.slot,
-                       .prompt_len = sequence.prompt_len,
-                       .sampling = sequence.sampling,
-                       .history = {}});
-  return true;
-}
-
-bool Scheduler::admit(const NewSequence& request) {
-  SHOAL_ASSERT(!request.prompt.empty(), "sequence {}", request.id);
-  if (num_running() >= config_.max_sequences || !paused_.empty()) return false;
-  Sequence sequence;
-  sequence.id = request.id;
-  sequence.tokens = request.prompt;
-  sequence.prompt_len = std::ssize(request.prompt);
-  sequence.sampling = request.sampling;
-  sequence.max_tokens = request.max_tokens;
-  sequence.score = request.score;
-  sequence.score_start = request.score_start;
-  if (!fits(sequence.max_len()) || !enter(sequence)) return false;
-  sequences_.emplace(sequence.id, std::move(sequence));
-  return true;
-}
-
-void Scheduler::leave(const Sequence& sequence) {
-  blocks_[group_of(sequence)].release(sequence.blocks);
-  slots_[group_of(sequence)].release_one(sequence.slot);
-  // A sequence that no plan has announced leaves without a trace.
-  const auto announced =
-      std::find_if(admitted_.begin(), admitted_.end(), [&](const plan::Admission& a) {
-        return a.id == sequence.id;
-      });
-  if (announced != admitted_.end())
-    admitted_.erase(announced);
-  else
-    released_.push_back(sequence.id);
-}
-
-void Scheduler::release(plan::SequenceId id) {
-  paused_.erase(id);
-  const auto found = sequences_.find(id);
-  if (found == sequences_.end()) return;
-  leave(found->second);
-  sequences_.erase(found);
-}
-
-void Scheduler::pause(plan::SequenceId id) {
-  auto node = sequences_.extract(id);
-  Sequence& sequence = node.mapped();
-  leave(sequence);
-  sequence.blocks.clear();
-  // Steps under way still report what they score of the prompt; the same again would be twice.
-  sequence.score_start = std::max(sequence.score_start, sequence.planned);
-  const bool scores_prompt =
-      sequence.score == plan::Score::kChunk || sequence.score == plan::Score::kFullLogits;
-  if (scores_prompt && !sequence.in_prefill()) sequence.score = plan::Score::kNone;
-  paused_.insert(std::move(node));
-  ++num_pauses_;
-}
-
-void Scheduler::resume_paused() {
-  while (!paused_.empty()) {
-    Sequence& oldest = paused_.begin()->second;
-    if (in_flight(oldest.last_step) || oldest.samples_known() < oldest.samples_planned) return;
-    if (!enter(oldest)) return;
-    sequences_.insert(paused_.extract(paused_.begin()));
-  }
-}
-
 void Scheduler::grow(plan::SequenceId id) {
   Sequence& sequence = sequences_.at(id);
   const size_t group = group_of(sequence);
   while (std::ssize(sequence.blocks) < blocks_[group].blocks_for(sequence.planned + 1)) {
-    if (const auto block = blocks_[group].allocate(1)) {
-      sequence.blocks.push_back(block->front());
+    if (const auto block = take_block(group)) {
+      sequence.blocks.push_back(*block);
       continue;
     }
     const auto youngest = std::find_if(sequences_.rbegin(), sequences_.rend(), [&](auto& entry) {
@@ -157,7 +61,15 @@ void Scheduler::grow(plan::SequenceId id) {
 void Scheduler::token_known(plan::SequenceId id, int32_t token) {
   for (auto* sequences : {&sequences_, &paused_}) {
     const auto found = sequences->find(id);
-    if (found != sequences->end()) found->second.tokens.push_back(token);
+    if (found == sequences->end()) continue;
+    Sequence& sequence = found->second;
+    sequence.tokens.push_back(token);
+    // The later checkpoint of generated text is of known tokens now.
+    auto& growing = sequence.growing;
+    while (growing.size() > 1 && growing[1].position <= std::ssize(sequence.tokens)) {
+      cache_.give_back(sequence.home, growing.front().checkpoint);
+      growing.erase(growing.begin());
+    }
   }
 }
 
@@ -207,6 +119,7 @@ plan::ScheduledSequence Scheduler::run(Sequence& sequence, int64_t num_tokens) {
                           sequence.blocks.begin() + blocks_needed);
     sequence.blocks_sent = blocks_needed;
   }
+  out.save = checkpoint_for(sequence);
   sequence.last_step = next_step_;
   return out;
 }
@@ -239,8 +152,8 @@ void Scheduler::schedule_decode(plan::StepPlan& plan) {
 void Scheduler::schedule_prefill(plan::StepPlan& plan) {
   for (auto& [id, sequence] : sequences_) {
     if (!sequence.in_prefill()) continue;
-    const int64_t chunk =
-        std::min(room_for(sequence.home), sequence.prefill_len - sequence.planned);
+    const int64_t end = sequence.save_at.empty() ? sequence.prefill_len : sequence.save_at.front();
+    const int64_t chunk = std::min(room_for(sequence.home), end - sequence.planned);
     if (chunk < 1) continue;
     take_room(sequence.home, chunk);
     plan.sequences.push_back(run(sequence, chunk));

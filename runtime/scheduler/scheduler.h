@@ -11,7 +11,13 @@
 // youngest sequence of the home group is paused: its blocks and slot go back, and once its samples
 // are known it enters again, before anybody younger, with prompt and samples as one prompt. The
 // oldest of a group is never paused, so every sequence ends.
+//
+// Prefix cache: a sequence goes to the home whose cached text saves it most, weighed against how
+// many run there, and starts behind it. Its prompt leaves checkpoints where they are worth their
+// bytes (a chunk ends there), and its generated text leaves one when it goes. Blocks that only the
+// cache keeps are given up before anybody is paused.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -19,6 +25,7 @@
 #include <vector>
 
 #include "runtime/cache/block_allocator.h"
+#include "runtime/cache/prefix_cache.h"
 #include "runtime/cache/slot_allocator.h"
 #include "runtime/plan/step_plan.h"
 #include "runtime/scheduler/sequence.h"
@@ -30,10 +37,27 @@ struct SchedulerConfig {
   std::vector<int> ep_per_stage = {1};
   int num_home_groups = 1;  // RankGrid::num_home_groups(): homes of a group share pools
   int block_size = 32;
-  int num_blocks = 0;          // per home group
-  int num_slots = 0;           // per home group
-  int max_batch_tokens = 512;  // per rank and step
+  int num_blocks = 0;                              // per home group
+  int num_slots = 0;                               // per home group
+  int num_checkpoints = 0;                         // per home group; 0: no prefix cache
+  uint64_t block_bytes = 0, checkpoint_bytes = 0;  // of one, on all stages
+  uint64_t max_cache_bytes = UINT64_MAX;           // per home group
+  int max_batch_tokens = 512;                      // per rank and step
   int max_sequences = 8;
+};
+
+enum class AdmitResult : uint8_t {
+  kAdmitted,
+  kNoRoom,  // nor for anybody behind it
+  kLater,   // the state that it starts from is not written yet; others may go first
+};
+
+// Since construction.
+struct CacheCounters {
+  uint64_t hits = 0;                                   // sequences that started behind cached text
+  std::array<uint64_t, cache::kNumPrefixEnds> ends{};  // of all sequences: why not more
+  uint64_t hit_tokens = 0;                             // that need not run
+  uint64_t recomputed_tokens = 0;                      // of paused sequences, that ran again
 };
 
 class Scheduler {
@@ -42,8 +66,10 @@ class Scheduler {
 
   // Whether a sequence may grow to that many tokens, alone in the cache.
   bool fits(int64_t total_tokens) const;
-  // False when there is no room now, or one that was paused waits for it; nothing changed then.
-  bool admit(const NewSequence& sequence);
+  // No room also while one that was paused waits for it. Nothing changed unless it was admitted.
+  AdmitResult admit(const NewSequence& sequence);
+  // What an admitted sequence started from.
+  const cache::PrefixMatch& prefix_of(plan::SequenceId id) const;
   // Finished, cancelled: no later plan runs it. Its blocks serve whoever comes next.
   void release(plan::SequenceId id);
 
@@ -59,7 +85,10 @@ class Scheduler {
   int num_paused() const { return static_cast<int>(paused_.size()); }
   uint64_t num_pauses() const { return num_pauses_; }  // since construction
   int num_in_flight() const { return static_cast<int>(in_flight_.size()); }
-  int num_free_blocks() const;
+  int num_free_blocks() const;  // that nobody uses; the cache may keep them
+  int num_cached_blocks() const;
+  const cache::PrefixCache& prefix_cache() const { return cache_; }
+  const CacheCounters& cache_counters() const { return counters_; }
   int num_total_blocks() const;
 
  private:
@@ -68,11 +97,17 @@ class Scheduler {
     return static_cast<size_t>(sequence.home % config_.num_home_groups);
   }
   bool in_flight(plan::StepId step) const;
-  int least_loaded_home(const Sequence& sequence) const;  // -1: none has room
+  std::optional<cache::PrefixMatch> place(const Sequence& sequence) const;
+  bool has_room(const Sequence& sequence, const cache::PrefixMatch& match) const;
   int reserve(size_t group) const;  // blocks kept for those that may still grow
   bool may_grow(const Sequence& sequence) const;
   bool enter(Sequence& sequence);  // takes blocks and a slot, and announces it
-  void leave(const Sequence& sequence);
+  std::optional<plan::BlockId> take_block(size_t group);
+  static cache::PrefixText text_of(const Sequence& sequence, int64_t length);
+  void publish(const Sequence& sequence, int64_t length, plan::CheckpointId checkpoint);
+  void publish_generated(Sequence& sequence);
+  plan::CheckpointId checkpoint_for(Sequence& sequence);  // after the step in the making
+  void leave(Sequence& sequence);
   void pause(plan::SequenceId id);
   void resume_paused();
   // Blocks for its next token; pauses the youngest of its group, itself if need be.
@@ -84,9 +119,11 @@ class Scheduler {
   plan::ScheduledSequence run(Sequence& sequence, int64_t num_tokens);
 
   SchedulerConfig config_;
-  std::vector<cache::BlockAllocator> blocks_;       // by home group
-  std::vector<cache::SlotAllocator> slots_;         // by home group
-  std::map<plan::SequenceId, Sequence> sequences_;  // ids rise with admission
+  std::vector<cache::BlockAllocator> blocks_;  // by home group
+  std::vector<cache::SlotAllocator> slots_;    // by home group
+  cache::PrefixCache cache_;
+  CacheCounters counters_;
+  std::map<plan::SequenceId, Sequence> sequences_;  // oldest first
   std::map<plan::SequenceId, Sequence> paused_;
   std::vector<plan::Admission> admitted_;   // since the last plan
   std::vector<plan::SequenceId> released_;  // since the last plan

@@ -1,19 +1,26 @@
 // A sequence as the scheduler sees it.
 #pragma once
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
+#include "runtime/cache/prefix_cache.h"
 #include "runtime/plan/step_plan.h"
 
 namespace shoal::scheduler {
 
 struct NewSequence {
-  plan::SequenceId id = 0;      // rising with each admission
+  plan::SequenceId id = 0;      // rising with age: the highest is paused first
   std::vector<int32_t> prompt;  // not empty
   plan::SamplingParams sampling;
   int64_t max_tokens = 0;  // samples at most; 0: only the prompt is run (and scored)
   plan::Score score = plan::Score::kNone;
   int64_t score_start = 0;
+  std::string salt;  // of the prefix cache: only equal salts share
+  // Another choice of the same prompt: it starts from the state that this sequence leaves behind.
+  std::optional<plan::SequenceId> fork_of;
+  bool has_forks = false;  // others will name it in fork_of
 };
 
 struct Sequence {
@@ -24,10 +31,21 @@ struct Sequence {
   int64_t max_tokens = 0;
   plan::Score score = plan::Score::kNone;
   int64_t score_start = 0;
+  std::string salt;
+  bool is_fork = false, has_forks = false;
 
   int home = 0;
   int slot = 0;
   std::vector<plan::BlockId> blocks;
+  cache::PrefixMatch prefix;     // what it started from, last time it entered
+  std::vector<int64_t> save_at;  // where in its prompt to leave checkpoints, rising
+  // Checkpoints of generated text, the last two at most: the later one counts once its tokens are
+  // known.
+  struct Growing {
+    plan::CheckpointId checkpoint = plan::kNoCheckpoint;
+    int64_t position = 0;
+  };
+  std::vector<Growing> growing;
   int64_t blocks_sent = 0;  // told to the ranks so far
   int64_t prefill_len = 0;  // tokens that were known when it was admitted: they run in chunks
   int64_t planned = 0;      // positions that plans already cover

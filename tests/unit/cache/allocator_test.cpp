@@ -57,8 +57,31 @@ TEST(AllocatorDeathTest, ReleasingTwiceIsABug) {
   BlockAllocator blocks(2, 32);
   ASSERT_TRUE(blocks.allocate(1).has_value());
   blocks.release(std::vector<int32_t>{0});
-  EXPECT_DEATH(blocks.release(std::vector<int32_t>{0}), "id 0 is free already");
-  EXPECT_DEATH(blocks.release(std::vector<int32_t>{2}), "id 2 of a pool of 2");
+  EXPECT_DEATH(blocks.release(std::vector<int32_t>{0}), "block 0 is free");
+  EXPECT_DEATH(blocks.release(std::vector<int32_t>{2}), "block 2 of a pool of 2");
+}
+
+TEST(BlockAllocator, ABlockIsFreeWhenItHasNeitherUserNorKeeper) {
+  BlockAllocator blocks(3, 32);
+  const std::vector<int32_t> ids = *blocks.allocate(2);
+  blocks.keep(ids);
+  blocks.keep(std::vector<int32_t>{0});
+  EXPECT_EQ(blocks.num_kept(), 2);
+  EXPECT_EQ(blocks.num_reclaimable(), 0) << "a sequence still uses them";
+  blocks.release(ids);
+  EXPECT_EQ(blocks.num_reclaimable(), 2);
+  EXPECT_EQ(blocks.num_used(), 0);
+  EXPECT_EQ(blocks.allocate(2), std::nullopt) << "kept blocks are not free";
+  EXPECT_FALSE(blocks.last_keeper(0));
+  EXPECT_TRUE(blocks.last_keeper(1));
+  blocks.share(std::vector<int32_t>{1});
+  EXPECT_FALSE(blocks.last_keeper(1));
+  blocks.unkeep(ids);
+  EXPECT_EQ(blocks.num_free(), 1) << "0 has a keeper, 1 a user";
+  blocks.release(std::vector<int32_t>{1});
+  blocks.unkeep(std::vector<int32_t>{0});
+  EXPECT_EQ(blocks.num_free(), 3);
+  EXPECT_EQ(blocks.num_kept() + blocks.num_reclaimable(), 0);
 }
 
 // Against a set: no id is ever handed out twice, none is lost, and failures are exactly those

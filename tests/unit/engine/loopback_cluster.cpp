@@ -23,7 +23,8 @@ LoopbackCluster::LoopbackCluster(const std::string& model_path, const ClusterSha
                                               .backend = shape.backend,
                                               .context = shape.context,
                                               .max_sequences = shape.max_sequences,
-                                              .max_batch_tokens = shape.max_batch_tokens});
+                                              .max_batch_tokens = shape.max_batch_tokens,
+                                              .cache_memory = shape.cache_memory});
   const auto* refusal = std::get_if<sharding::Refusal>(&planned);
   SHOAL_ASSERT(refusal == nullptr, "{}", refusal == nullptr ? "" : refusal->reason);
   plan_ = std::get<sharding::ShardPlan>(planned);
@@ -34,6 +35,10 @@ LoopbackCluster::LoopbackCluster(const std::string& model_path, const ClusterSha
                                  .block_size = plan_.block_size,
                                  .num_blocks = plan_.num_blocks,
                                  .num_slots = plan_.num_slots,
+                                 .num_checkpoints = plan_.num_checkpoints,
+                                 .block_bytes = sharding::cache_bytes(plan_).block,
+                                 .checkpoint_bytes = sharding::cache_bytes(plan_).slot,
+                                 .max_cache_bytes = plan_.max_cache_bytes,
                                  .max_batch_tokens = shape.max_batch_tokens,
                                  .max_sequences = shape.max_sequences});
   const control::Welcome welcome{.epoch = 1,
@@ -105,12 +110,13 @@ std::vector<TestOutput> LoopbackCluster::run(const std::vector<TestRequest>& req
   while (ended < requests.size()) {
     for (; admitted < requests.size(); ++admitted) {
       const TestRequest& request = requests[admitted];
-      if (!scheduler_->admit({.id = next_id_,
-                              .prompt = request.prompt,
-                              .sampling = request.sampling,
-                              .max_tokens = request.max_tokens,
-                              .score = request.score,
-                              .score_start = request.score_start}))
+      if (scheduler_->admit({.id = next_id_,
+                             .prompt = request.prompt,
+                             .sampling = request.sampling,
+                             .max_tokens = request.max_tokens,
+                             .score = request.score,
+                             .score_start = request.score_start,
+                             .salt = request.salt}) != scheduler::AdmitResult::kAdmitted)
         break;
       request_of[next_id_++] = admitted;
     }
@@ -168,12 +174,25 @@ std::vector<uint64_t> LoopbackCluster::state_after_chunks(const std::vector<int3
     send(step);
     for (int i = 0; i < plan_.grid.world_size(); ++i) next_result();
   }
+  return hashes_of(id, 0, prompt_len);
+}
+
+std::vector<uint64_t> LoopbackCluster::hashes_of(plan::SequenceId id,
+                                                 int home,
+                                                 int64_t num_tokens) {
   std::vector<uint64_t> hashes;
   for (int stage = 0; stage < plan_.grid.num_stages(); ++stage)
     hashes.push_back(
-        ranks_[static_cast<size_t>(plan_.grid.owner(stage, 0))]->engine->runner().state_hash(
-            id, prompt_len));
+        ranks_[static_cast<size_t>(plan_.grid.owner(stage, home))]->engine->runner().state_hash(
+            id, num_tokens));
   return hashes;
+}
+
+std::vector<uint64_t> LoopbackCluster::state_of_last(int64_t num_tokens) {
+  const auto plan = std::find_if(plans_.rbegin(), plans_.rend(), [](const plan::StepPlan& step) {
+    return !step.admitted.empty();
+  });
+  return hashes_of(plan->admitted.back().id, plan->admitted.back().home, num_tokens);
 }
 
 }  // namespace shoal::engine

@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -22,7 +23,8 @@ struct ClusterShape {
   int max_batch_tokens = 512;
   int max_sequences = 16;
   Backend backend = Backend::kCpu;
-  int num_blocks = 0;  // of a home group; 0: what the planner says
+  std::optional<uint64_t> cache_memory = 0;  // as ClusterSpec's
+  int num_blocks = 0;                        // of a home group; 0: what the planner says
 };
 
 struct TestRequest {
@@ -31,6 +33,7 @@ struct TestRequest {
   plan::SamplingParams sampling;
   plan::Score score = plan::Score::kNone;
   int64_t score_start = 0;
+  std::string salt;
 };
 
 struct TestOutput {
@@ -52,6 +55,10 @@ class LoopbackCluster {
   std::vector<uint64_t> state_after_chunks(const std::vector<int32_t>& prompt,
                                            const std::vector<int64_t>& chunks);
 
+  // Hashes of the state that the sequence admitted last left behind, one per rank that owns it;
+  // between runs.
+  std::vector<uint64_t> state_of_last(int64_t num_tokens);
+
   const std::vector<plan::StepPlan>& plans() const { return plans_; }
   const loader::ReadLedger& ledger(int rank) const {
     return ranks_[static_cast<size_t>(rank)]->engine->ledger();
@@ -70,6 +77,7 @@ class LoopbackCluster {
   void send(const plan::StepPlan& plan);
   plan::StepResult next_result();
   void rank_loop(int rank);
+  std::vector<uint64_t> hashes_of(plan::SequenceId id, int home, int64_t num_tokens);
 
   loader::ModelConfig config_;
   sharding::ShardPlan plan_;

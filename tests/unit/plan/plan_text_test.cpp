@@ -49,6 +49,8 @@ StepPlan random_plan(std::mt19937_64& random) {
       admission.sampling.constraint.gbnf += static_cast<char>(below(256));
     admission.sampling.constraint.starts_after = static_cast<int32_t>(below(3)) - 1;
     admission.history = list(0);
+    admission.checkpoint = static_cast<CheckpointId>(below(4)) - 1;
+    admission.shared_blocks = list(0);
     plan.admitted.push_back(admission);
   }
   for (uint64_t i = below(5); i > 0; --i) {
@@ -59,6 +61,7 @@ StepPlan random_plan(std::mt19937_64& random) {
     run.score = static_cast<Score>(below(4));
     run.score_start = static_cast<int64_t>(below(3));
     run.score_next = static_cast<int32_t>(below(4)) - 1;
+    run.save = static_cast<CheckpointId>(below(4)) - 1;
     plan.sequences.push_back(run);
   }
   for (uint64_t i = below(4); i > 0; --i) plan.released.push_back(random());

@@ -27,7 +27,7 @@ SchedulerConfig small() {
 
 TEST(Scheduler, CutsAPromptIntoChunksOfTheBudgetAndSamplesAtItsEnd) {
   Scheduler scheduler(small());
-  ASSERT_TRUE(scheduler.admit(sequence(1, 8, 2)));
+  ASSERT_EQ(scheduler.admit(sequence(1, 8, 2)), AdmitResult::kAdmitted);
   const auto first = scheduler.next_plan(7);
   ASSERT_TRUE(first);
   EXPECT_EQ(first->epoch, 7u);
@@ -49,7 +49,7 @@ TEST(Scheduler, CutsAPromptIntoChunksOfTheBudgetAndSamplesAtItsEnd) {
 
 TEST(Scheduler, PlansTheNextTokenBeforeTheLastIsKnown) {
   Scheduler scheduler(small());
-  ASSERT_TRUE(scheduler.admit(sequence(1, 2, 3)));
+  ASSERT_EQ(scheduler.admit(sequence(1, 2, 3)), AdmitResult::kAdmitted);
   const auto prefill = scheduler.next_plan(1);
   const auto ahead = scheduler.next_plan(1);
   ASSERT_TRUE(ahead);
@@ -71,11 +71,13 @@ TEST(Scheduler, AdmitsOnThePromptAndAReserveOfABlockEach) {
   Scheduler scheduler(small());  // 8 blocks of 4
   EXPECT_FALSE(scheduler.fits(33));
   EXPECT_TRUE(scheduler.fits(32));
-  EXPECT_FALSE(scheduler.admit(sequence(1, 20, 13))) << "it could never end";
-  ASSERT_TRUE(scheduler.admit(sequence(1, 10, 10)));  // 3 blocks, may grow
+  EXPECT_EQ(scheduler.admit(sequence(1, 20, 13)), AdmitResult::kNoRoom) << "it could never end";
+  ASSERT_EQ(scheduler.admit(sequence(1, 10, 10)), AdmitResult::kAdmitted);  // 3 blocks, may grow
   EXPECT_EQ(scheduler.num_free_blocks(), 5);
-  EXPECT_FALSE(scheduler.admit(sequence(2, 16, 1))) << "4 blocks, a reserve of 1 each: 6 of 5";
-  EXPECT_TRUE(scheduler.admit(sequence(2, 14, 2))) << "4 blocks for ever, a reserve of 1: 5 of 5";
+  EXPECT_EQ(scheduler.admit(sequence(2, 16, 1)), AdmitResult::kNoRoom)
+      << "4 blocks, a reserve of 1 each: 6 of 5";
+  EXPECT_EQ(scheduler.admit(sequence(2, 14, 2)), AdmitResult::kAdmitted)
+      << "4 blocks for ever, a reserve of 1: 5 of 5";
   EXPECT_EQ(scheduler.num_free_blocks(), 1);
   scheduler.release(1);
   EXPECT_EQ(scheduler.num_free_blocks(), 4);
@@ -93,8 +95,10 @@ TEST(Scheduler, PausesTheYoungestWhenBlocksRunOutAndRunsItAgainWithWhatItSaid) {
   SchedulerConfig config = small();
   config.max_batch_tokens = 64;
   Scheduler scheduler(config);
-  ASSERT_TRUE(scheduler.admit(sequence(1, 8, 24)));  // 2 blocks now, 8 in the end
-  ASSERT_TRUE(scheduler.admit(sequence(2, 8, 12)));  // 2 blocks now, 5 in the end
+  ASSERT_EQ(scheduler.admit(sequence(1, 8, 24)),
+            AdmitResult::kAdmitted);  // 2 blocks now, 8 in the end
+  ASSERT_EQ(scheduler.admit(sequence(2, 8, 12)),
+            AdmitResult::kAdmitted);  // 2 blocks now, 5 in the end
   std::vector<plan::StepPlan> plans;
   while (scheduler.num_pauses() == 0) {
     plans.push_back(scheduler.next_plan(1).value());
@@ -108,7 +112,8 @@ TEST(Scheduler, PausesTheYoungestWhenBlocksRunOutAndRunsItAgainWithWhatItSaid) {
   EXPECT_EQ(plans.back().sequences[0].start, 16);
   EXPECT_EQ(scheduler.num_paused(), 1);
   EXPECT_EQ(scheduler.num_running(), 2);
-  EXPECT_FALSE(scheduler.admit(sequence(3, 1, 1))) << "who was paused comes first";
+  EXPECT_EQ(scheduler.admit(sequence(3, 1, 1)), AdmitResult::kNoRoom)
+      << "who was paused comes first";
 
   while (plans.back().sequences[0].start < 30) {
     plans.push_back(scheduler.next_plan(1).value());
@@ -136,8 +141,8 @@ TEST(Scheduler, APausedSequenceWaitsForItsSamplesUnderWay) {
   config.num_blocks = 4;
   config.max_batch_tokens = 64;
   Scheduler scheduler(config);
-  ASSERT_TRUE(scheduler.admit(sequence(1, 4, 12)));
-  ASSERT_TRUE(scheduler.admit(sequence(2, 4, 12)));
+  ASSERT_EQ(scheduler.admit(sequence(1, 4, 12)), AdmitResult::kAdmitted);
+  ASSERT_EQ(scheduler.admit(sequence(2, 4, 12)), AdmitResult::kAdmitted);
   std::vector<plan::StepPlan> plans = {scheduler.next_plan(1).value()};
   while (scheduler.num_pauses() == 0) {
     if (plans.size() > 1) answer(scheduler, plans[plans.size() - 2]);
@@ -164,8 +169,8 @@ TEST(Scheduler, APausedScoreGoesOnWhereItStopped) {
   Scheduler scheduler(config);
   NewSequence scored = sequence(2, 16, 0);
   scored.score = plan::Score::kChunk;
-  ASSERT_TRUE(scheduler.admit(sequence(1, 8, 24)));
-  ASSERT_TRUE(scheduler.admit(scored));  // 4 blocks
+  ASSERT_EQ(scheduler.admit(sequence(1, 8, 24)), AdmitResult::kAdmitted);
+  ASSERT_EQ(scheduler.admit(scored), AdmitResult::kAdmitted);  // 4 blocks
   std::vector<plan::StepPlan> plans;
   while (scheduler.num_paused() == 0 && plans.size() < 40) {
     plans.push_back(scheduler.next_plan(1).value());
@@ -184,8 +189,8 @@ TEST(Scheduler, APausedScoreGoesOnWhereItStopped) {
 
 TEST(Scheduler, AnUnannouncedSequenceLeavesWithoutATrace) {
   Scheduler scheduler(small());
-  ASSERT_TRUE(scheduler.admit(sequence(1, 2, 2)));
-  ASSERT_TRUE(scheduler.admit(sequence(2, 2, 2)));
+  ASSERT_EQ(scheduler.admit(sequence(1, 2, 2)), AdmitResult::kAdmitted);
+  ASSERT_EQ(scheduler.admit(sequence(2, 2, 2)), AdmitResult::kAdmitted);
   scheduler.release(1);
   const auto plan = scheduler.next_plan(1);
   ASSERT_TRUE(plan);
@@ -193,7 +198,7 @@ TEST(Scheduler, AnUnannouncedSequenceLeavesWithoutATrace) {
   EXPECT_EQ(plan->admitted[0].id, 2u);
   EXPECT_TRUE(plan->released.empty());
   scheduler.release(2);
-  ASSERT_TRUE(scheduler.admit(sequence(3, 2, 2)));
+  ASSERT_EQ(scheduler.admit(sequence(3, 2, 2)), AdmitResult::kAdmitted);
   const auto next = scheduler.next_plan(1);
   ASSERT_TRUE(next);
   EXPECT_EQ(next->released, std::vector<plan::SequenceId>{2});
@@ -207,7 +212,8 @@ TEST(Scheduler, SpreadsHomesAndKeepsEveryRankWithinItsBudget) {
   config.max_sequences = 6;
   Scheduler scheduler(config);
   std::multiset<int> homes;
-  for (plan::SequenceId id = 1; id <= 6; ++id) ASSERT_TRUE(scheduler.admit(sequence(id, 5, 4)));
+  for (plan::SequenceId id = 1; id <= 6; ++id)
+    ASSERT_EQ(scheduler.admit(sequence(id, 5, 4)), AdmitResult::kAdmitted);
   const auto plan = scheduler.next_plan(1);
   ASSERT_TRUE(plan);
   std::vector<int> home_of(7);
