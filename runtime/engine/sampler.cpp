@@ -87,9 +87,19 @@ int32_t largest(std::span<const float> logits, Bans bans) {
   return best;
 }
 
-// Softmax over the candidates that are left, largest first.
+// How many candidates are sorted at first where nobody knows how many will be needed.
+constexpr size_t kFirstSorted = 256;
+
+// The order is that of comes_first in [0, end) afterwards, given that it was in [0, begin).
+void sort_more(std::vector<Candidate>& candidates, size_t begin, size_t end) {
+  const auto at = [&](size_t i) { return candidates.begin() + static_cast<std::ptrdiff_t>(i); };
+  std::partial_sort(at(begin), at(end), candidates.end(), comes_first);
+}
+
+// Softmax over the candidates that are left.
 void set_probabilities(std::vector<Candidate>& candidates, float temperature) {
-  const float top = candidates.front().logit;
+  float top = candidates.front().logit;
+  for (const Candidate& candidate : candidates) top = std::max(top, candidate.logit);
   double sum = 0;
   for (Candidate& candidate : candidates) {
     candidate.probability = std::exp((candidate.logit - top) / temperature);
@@ -99,9 +109,15 @@ void set_probabilities(std::vector<Candidate>& candidates, float temperature) {
     candidate.probability = static_cast<float>(candidate.probability / sum);
 }
 
+// Sorts as far as it has to: the prefix is short as a rule, and the vocabulary long.
 void keep_top_p(std::vector<Candidate>& candidates, float top_p) {
   double sum = 0;
+  size_t sorted = 0;
   for (size_t i = 0; i < candidates.size(); ++i) {
+    if (i == sorted) {
+      sorted = std::min(candidates.size(), std::max(kFirstSorted, 4 * sorted));
+      sort_more(candidates, i, sorted);
+    }
     sum += candidates[i].probability;
     if (sum >= top_p) {
       candidates.resize(i + 1);
@@ -111,22 +127,22 @@ void keep_top_p(std::vector<Candidate>& candidates, float top_p) {
 }
 
 void keep_min_p(std::vector<Candidate>& candidates, float min_p) {
-  const float limit = candidates.front().probability * min_p;
-  while (candidates.size() > 1 && candidates.back().probability < limit) candidates.pop_back();
+  float most = 0;
+  for (const Candidate& candidate : candidates) most = std::max(most, candidate.probability);
+  std::erase_if(candidates, [limit = most * min_p](const Candidate& candidate) {
+    return candidate.probability < limit;
+  });
 }
 
 // Steps 6 to 8.
 int32_t draw(std::vector<Candidate>& candidates,
              const plan::SamplingParams& params,
              int64_t position) {
-  const size_t keep = params.top_k > 0
-                          ? std::min(candidates.size(), static_cast<size_t>(params.top_k))
-                          : candidates.size();
-  std::partial_sort(candidates.begin(),
-                    candidates.begin() + static_cast<std::ptrdiff_t>(keep),
-                    candidates.end(),
-                    comes_first);
-  candidates.resize(keep);
+  if (params.top_k > 0) {
+    const size_t keep = std::min(candidates.size(), static_cast<size_t>(params.top_k));
+    sort_more(candidates, 0, keep);
+    candidates.resize(keep);
+  }
   set_probabilities(candidates, params.temperature);
   if (params.top_p < 1) keep_top_p(candidates, params.top_p);
   if (params.min_p > 0) keep_min_p(candidates, params.min_p);

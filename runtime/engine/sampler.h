@@ -10,12 +10,12 @@
 //      logit -= n * f + p
 //   4. bans, as if the id did not exist: masked ids; ids outside `allowed`; end ids while fewer
 //      than min_tokens were generated (this one gives way where nothing else is left)
-//   5. temperature 0 or top-k 1: the largest logit, ties to the lowest id. Else the candidates,
-//      sorted by (logit falling, id rising):
+//   5. temperature 0 or top-k 1: the largest logit, ties to the lowest id. Else the candidates:
 //   6. temperature: probabilities are softmax(logit / temperature) of what top-k leaves
 //   7. top-k; top-p (smallest prefix whose probability reaches p); min-p (probability >=
 //      min_p * the largest)
-//   8. the draw, from what is left in proportion to its probability
+//   8. the draw, from what is left in proportion to its probability; in the order (logit falling,
+//      id rising) after top-k or top-p, by rising id without them
 // Log-probabilities are those of the model: of the logits before step 1.
 #pragma once
 #include <cstdint>

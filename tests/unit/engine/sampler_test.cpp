@@ -84,6 +84,20 @@ TEST(Sampler, MinPDropsWhatIsFarBelowTheBest) {
   expect_draws({.temperature = 1, .min_p = 0.3f, .seed = 4}, weights({{1, 3}, {2, 2}, {3, 3}}));
 }
 
+// Longer than what is sorted at first: of 2,000 equal ids top-p keeps the lower half. 10,000 draws
+// give each of the 1,000 ten on average, deviation 3.2; six of them up is beyond any honest
+// sampler.
+TEST(Sampler, TopPOfAFlatRowKeepsTheLowestIds) {
+  const std::vector<float> flat(2000, 0.0f);
+  std::map<int32_t, int> seen;
+  for (int position = 0; position < 10'000; ++position)
+    ++seen[sample_token({.logits = flat, .position = position},
+                        {.temperature = 1, .top_p = 0.49999f, .seed = 12})];
+  EXPECT_LE(seen.rbegin()->first, 999);
+  EXPECT_GT(seen.size(), 990u);  // exp(-10) of 1,000 are missed: none, as a rule
+  for (const auto& [id, count] : seen) EXPECT_LT(count, 10 + 6 * 3.2) << id;
+}
+
 TEST(Sampler, BiasIsAddedToTheLogit) {
   plan::SamplingParams params{.temperature = 1, .seed = 5};
   params.logit_bias = {{0, 1.5f}, {1, -2}, {3, -100}, {6, 9}, {-1, 9}};

@@ -105,10 +105,28 @@ TEST(Options, ABadSamplingValueIsARefusedRequest) {
                            "--top-p 1.5",
                            "--min-p 2",
                            "--top-k -1",
+                           "--presence-penalty 2.5",
+                           "--frequency-penalty -2.5",
+                           "--repeat-penalty 0",
+                           "--repeat-penalty nan",
+                           "--min-tokens -1",
+                           "--logit-bias 5",
+                           "--logit-bias 5*2",
+                           "--logit-bias x+2",
+                           "--logit-bias 5+inf",
+                           "--logit-bias 5+",
                            "-n -1"}) {
     Parsed parsed(line);
     EXPECT_NE(complaint([&] { parsed.sampling.validate(); }, ExitCode::kRequest), "") << line;
   }
+}
+
+TEST(Options, BiasesAreAnIdAndASignedNumber) {
+  Parsed parsed("--logit-bias 15043+1.5 -l 7-100 --logit-bias 0+0");
+  parsed.sampling.validate();
+  EXPECT_THAT(
+      parsed.sampling.logit_bias(),
+      ElementsAre(plan::LogitBias{15043, 1.5f}, plan::LogitBias{7, -100.0f}, plan::LogitBias{}));
 }
 
 TEST(Options, StopStringsKeepTheirCommas) {
