@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "launch/cluster_file.h"
+#include "launch/text_file.h"
 #include "runtime/base/error.h"
 #include "runtime/base/printable.h"
 
@@ -146,6 +147,29 @@ void SamplingOptions::declare(OptionSet& options) {
   options.add("--min-tokens", min_tokens, "No end and no stop before N tokens");
   options.add_repeated("-r,--stop", stop, "Cut the text before STRING (repeat for more)");
   options.add_switch("--ignore-eos", ignore_eos, "Go on after the end-of-text token");
+  options.add("-j,--json-schema", json_schema, "The text is JSON that this schema holds valid");
+  options.add("--json-schema-file", json_schema_path, "The same, from a file");
+  options.add("--regex", regex, "The whole text matches this regular expression");
+  options.add("--grammar", grammar, "The text is one of this grammar (GBNF)");
+  options.add("--grammar-file", grammar_path, "The same, from a file");
+}
+
+std::optional<coordinator::ConstraintSource> SamplingOptions::constraint() const {
+  using Kind = coordinator::ConstraintSource::Kind;
+  std::optional<coordinator::ConstraintSource> out;
+  const auto take = [&out](Kind kind, const std::string& text, const char* field) {
+    if (text.empty()) return;
+    if (out) throw Error(ExitCode::kUsage, "more than one of --json-schema, --regex, --grammar");
+    out = coordinator::ConstraintSource{kind, text, field};
+  };
+  take(Kind::kJsonSchema, json_schema, "json_schema");
+  if (!json_schema_path.empty())
+    take(Kind::kJsonSchema, read_text_file(json_schema_path, "schema"), "json_schema");
+  take(Kind::kRegex, regex, "regex");
+  take(Kind::kGrammar, grammar, "grammar");
+  if (!grammar_path.empty())
+    take(Kind::kGrammar, read_text_file(grammar_path, "grammar"), "grammar");
+  return out;
 }
 
 std::vector<plan::LogitBias> SamplingOptions::logit_bias() const {
@@ -172,6 +196,7 @@ void SamplingOptions::validate() const {
   check_sampling("--frequency-penalty", frequency_penalty, -2, 2);
   check_sampling("--repeat-penalty", repetition_penalty, 1e-6f, 100);
   logit_bias();
+  constraint();
   if (min_tokens && *min_tokens < 0)
     throw Error(ExitCode::kRequest,
                 fmt::format("--min-tokens is {}: it must be 0 or more", *min_tokens));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "launch/command_line/option_set.h"
+#include "runtime/coordinator/output_constraint.h"
 #include "runtime/plan/sampling_params.h"
 #include "sharding/planner.h"
 
@@ -49,10 +50,13 @@ struct SamplingOptions {
   std::vector<std::string> stop;
   bool ignore_eos = false;
   std::vector<std::string> logit_bias_text;  // "15043+1.5", "15043-2", as typed
+  std::string json_schema, json_schema_path, regex, grammar, grammar_path;
 
   void declare(OptionSet& options);
   void validate() const;                            // a bad value is a refused request: exit 6
   std::vector<plan::LogitBias> logit_bias() const;  // after validate()
+  // What the text must be. Reads the file that a flag names; refuses two at once.
+  std::optional<coordinator::ConstraintSource> constraint() const;
 };
 
 struct ServerAddress {

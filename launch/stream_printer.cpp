@@ -133,6 +133,7 @@ client::GenerateOptions to_request(const SamplingOptions& sampling) {
   options.stop.ignore_eos = sampling.ignore_eos;
   options.stop.min_tokens = sampling.min_tokens.value_or(0);
   options.max_tokens = sampling.max_tokens.value_or(0);
+  options.constraint = sampling.constraint();
   return options;
 }
 

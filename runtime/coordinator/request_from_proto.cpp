@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "runtime/coordinator/output_constraint.h"
 #include "runtime/coordinator/request_limits.h"
 
 namespace shoal::coordinator {
@@ -14,13 +15,27 @@ constexpr int64_t kUpToContext = int64_t{1} << 40;
 
 std::optional<Failure> refuse_what_is_not_built(const v1::GenerationSpec& spec) {
   const auto& sampling = spec.sampling();
-  if (spec.constraint_case() != v1::GenerationSpec::CONSTRAINT_NOT_SET) {
-    const auto* field =
-        spec.GetDescriptor()->FindFieldByNumber(static_cast<int>(spec.constraint_case()));
-    return unimplemented(field->name(), "constrained output");
-  }
   if (sampling.has_n() && sampling.n() > 1) {
     return unimplemented("sampling.n", "more than one choice");
+  }
+  return std::nullopt;
+}
+
+// False among them: json_object that is not set asks for nothing.
+std::optional<ConstraintSource> constraint_from_proto(const v1::GenerationSpec& spec) {
+  using Kind = ConstraintSource::Kind;
+  switch (spec.constraint_case()) {
+    case v1::GenerationSpec::kJsonSchema:
+      return ConstraintSource{Kind::kJsonSchema, spec.json_schema(), "json_schema"};
+    case v1::GenerationSpec::kJsonObject:
+      if (!spec.json_object()) return std::nullopt;
+      return ConstraintSource{Kind::kJsonObject, "", "json_object"};
+    case v1::GenerationSpec::kRegex:
+      return ConstraintSource{Kind::kRegex, spec.regex(), "regex"};
+    case v1::GenerationSpec::kGrammar:
+      return ConstraintSource{Kind::kGrammar, spec.grammar(), "grammar"};
+    case v1::GenerationSpec::CONSTRAINT_NOT_SET:
+      break;
   }
   return std::nullopt;
 }
@@ -143,6 +158,8 @@ std::variant<GenerationRequest, Failure> request_from_proto(const v1::Generation
     violations.push_back({"sampling.n", "below 1"});
   }
   if (!violations.empty()) return invalid_argument(std::move(violations));
+  if (const auto source = constraint_from_proto(spec))
+    if (auto failure = constrain(request, *source, *model.tokenizer)) return *failure;
   return request;
 }
 

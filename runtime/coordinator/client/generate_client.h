@@ -14,6 +14,7 @@
 #include "runtime/base/deadline.h"
 #include "runtime/coordinator/coordinator.h"
 #include "runtime/coordinator/generation_request.h"
+#include "runtime/coordinator/output_constraint.h"
 
 namespace shoal::client {
 
@@ -50,6 +51,7 @@ struct GenerateOptions {
   SamplingOptions sampling;
   coordinator::StopRules stop;
   int64_t max_tokens = 0;  // 0: up to the context
+  std::optional<coordinator::ConstraintSource> constraint;
   OutputOptions output;
   std::optional<std::chrono::milliseconds> timeout;
 };

@@ -110,6 +110,24 @@ void set_sampling(const SamplingOptions& options, v1::SamplingOptions& sampling)
     (*sampling.mutable_logit_bias())[static_cast<uint32_t>(id)] = bias;
 }
 
+void set_constraint(const coordinator::ConstraintSource& source, v1::GenerationSpec& spec) {
+  using Kind = coordinator::ConstraintSource::Kind;
+  switch (source.kind) {
+    case Kind::kJsonSchema:
+      spec.set_json_schema(text::sanitize_utf8(source.text));
+      break;
+    case Kind::kJsonObject:
+      spec.set_json_object(true);
+      break;
+    case Kind::kRegex:
+      spec.set_regex(text::sanitize_utf8(source.text));
+      break;
+    case Kind::kGrammar:
+      spec.set_grammar(text::sanitize_utf8(source.text));
+      break;
+  }
+}
+
 template <class Source>
 std::vector<std::vector<plan::TokenLogprob>> tops_of(const Source& messages) {
   std::vector<std::vector<plan::TokenLogprob>> tops;
@@ -151,6 +169,7 @@ v1::GenerationSpec to_spec(const GenerateOptions& options) {
     *spec.mutable_chat() = to_chat(std::get<ChatPrompt>(options.prompt));
   }
   set_sampling(options.sampling, *spec.mutable_sampling());
+  if (options.constraint) set_constraint(*options.constraint, spec);
   auto& stop = *spec.mutable_stop();
   for (const auto& text : options.stop.strings) stop.add_strings(text::sanitize_utf8(text));
   for (int32_t id : options.stop.token_ids) stop.add_token_ids(static_cast<uint32_t>(id));

@@ -117,10 +117,11 @@ std::vector<BadRequestCase> bad_requests() {
       {"{" + text + R"("requestId":"two words"})", kBad, "request_id"},
       {"{" + text + R"("requestId":"line\nbreak"})", kBad, "request_id"},
       {"{" + text + R"("requestId":")" + std::string(129, 'r') + R"("})", kBad, "request_id"},
-      {"{" + text + R"("jsonSchema":"{}"})", kMissing, "json_schema"},
-      {"{" + text + R"("jsonObject":true})", kMissing, "json_object"},
-      {"{" + text + R"("regex":"a+"})", kMissing, "regex"},
-      {"{" + text + R"("grammar":"root"})", kMissing, "grammar"},
+      {"{" + text + R"("jsonSchema":"{"})", kBad, "json_schema"},
+      {"{" + text + R"("jsonSchema":"{\"multipleOf\":2}"})", kBad, "json_schema"},
+      {"{" + text + R"("regex":"(a)\\1"})", kBad, "regex"},
+      {"{" + text + R"("grammar":"root"})", kBad, "grammar"},
+      {"{" + text + R"("regex":"a","stop":{"ignoreEos":true}})", kBad, "regex"},
       {chat(""), kBad, "chat.messages"},
       {chat(R"("messages":[{"content":"hi"}])"), kBad, "chat.messages[0].role"},
       {chat(R"("messages":[{"role":"user","content":"a","parts":[{"text":"b"}]}])"),
@@ -143,6 +144,21 @@ std::vector<BadRequestCase> bad_requests() {
       {chat(hello + R"(,"toolsJson":"[")"), kBad, "chat.tools_json"},
       {chat(R"("messages":[{"role":"forbidden","content":"hi"}])"), kBad, "chat"},
   };
+}
+
+// The constraint starts at once, or where the prompt leaves a reasoning open, after it.
+TEST(RequestFromProto, TurnsConstraintsIntoGrammars) {
+  const auto constraint = [](const std::string& fields) {
+    return accept("{" + fields + "}").sampling.constraint;
+  };
+  EXPECT_EQ(constraint(R"("text":"a")").gbnf, "");
+  EXPECT_EQ(constraint(R"("text":"a","grammar":"root ::= [ab]")").gbnf, "root ::= [ab]");
+  EXPECT_EQ(constraint(R"("text":"a","grammar":"root ::= [ab]")").starts_after, -1);
+  EXPECT_EQ(constraint(R"("text":"a","regex":"x")").gbnf, "root ::= [\\x78]\n");
+  for (const char* json : {R"("text":"a","jsonSchema":"{\"type\":\"integer\"}")",
+                           R"("text":"a","jsonObject":true)"})
+    EXPECT_NE(constraint(json).gbnf.find("root ::= json-"), std::string::npos) << json;
+  EXPECT_EQ(constraint(R"("text":"a","jsonObject":false)").gbnf, "");
 }
 
 TEST(RequestFromProto, BadRequestsNameTheirField) {
