@@ -155,8 +155,8 @@ TEST(RequestFromProto, TurnsConstraintsIntoGrammars) {
   EXPECT_EQ(constraint(R"("text":"a","grammar":"root ::= [ab]")").gbnf, "root ::= [ab]");
   EXPECT_EQ(constraint(R"("text":"a","grammar":"root ::= [ab]")").starts_after, -1);
   EXPECT_EQ(constraint(R"("text":"a","regex":"x")").gbnf, "root ::= [\\x78]\n");
-  for (const char* json : {R"("text":"a","jsonSchema":"{\"type\":\"integer\"}")",
-                           R"("text":"a","jsonObject":true)"})
+  for (const char* json :
+       {R"("text":"a","jsonSchema":"{\"type\":\"integer\"}")", R"("text":"a","jsonObject":true)"})
     EXPECT_NE(constraint(json).gbnf.find("root ::= json-"), std::string::npos) << json;
   EXPECT_EQ(constraint(R"("text":"a","jsonObject":false)").gbnf, "");
 }
