@@ -46,12 +46,25 @@ struct RankStatus {
   plan::RankStats stats;
 };
 
+// The prefix cache and who had to wait for blocks; counters of this epoch.
+struct CacheStatus {
+  bool on = false;
+  uint64_t hits = 0, hit_tokens = 0;  // sequences that started behind cached text, and how far
+  uint64_t evictions = 0, bytes = 0;
+  int texts = 0, blocks = 0;                   // kept now
+  uint64_t pauses = 0, recomputed_tokens = 0;  // sequences paused for blocks; what ran again
+  // Why sequences did not start farther on: cache::prefix_end_name() and how many.
+  std::vector<std::pair<std::string, uint64_t>> ends;
+};
+
 struct ClusterStatus {
   Phase phase = Phase::kStarting;
   plan::Epoch epoch = 0;
   plan::StepId last_step = 0;
   std::vector<RankStatus> ranks;
   int running = 0, waiting = 0, blocks_used = 0, blocks_total = 0;
+  int paused = 0;  // of the running
+  CacheStatus cache;
   uint64_t tokens_generated = 0, prompt_tokens = 0, requests_finished = 0, requests_failed = 0;
   int exit_code = 0;    // kFailed: what the program should exit with
   std::string message;  // kFailed: the one line

@@ -5,7 +5,6 @@
 #include <deque>
 #include <map>
 #include <mutex>
-#include <set>
 #include <thread>
 #include <variant>
 
@@ -21,7 +20,7 @@ namespace shoal::coordinator {
 struct Coordinator::Core {
   // What other threads tell the loop.
   struct Submitted {
-    std::unique_ptr<Stream> stream;
+    std::unique_ptr<Stream> stream;  // one choice
   };
   struct Cancelled {
     std::string request_id;
@@ -83,7 +82,8 @@ struct Coordinator::Core {
   std::condition_variable job_wanted;
   std::condition_variable stopped;
   std::deque<Event> events;
-  std::set<std::string> live_ids;  // accepted and not ended
+  std::map<std::string, int> live_ids;  // accepted and not ended, with their choices
+  int live_choices = 0;
   std::optional<JobRequest> wanted_job;
   std::optional<Deadline> drain_by;
   Phase phase = Phase::kStarting;

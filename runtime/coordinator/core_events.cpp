@@ -21,16 +21,12 @@ void Coordinator::Core::handle(Submitted event) {
 }
 
 void Coordinator::Core::handle(Cancelled event) {
+  std::vector<plan::SequenceId> choices;
   for (const auto& [id, stream] : running)
-    if (stream->request().request_id == event.request_id) {
-      end_stream(id, FinishReason::kCancelled);
-      return;
-    }
+    if (stream->request().request_id == event.request_id) choices.push_back(id);
   for (const auto& stream : waiting)
-    if (stream->request().request_id == event.request_id) {
-      end_stream(stream->id(), FinishReason::kCancelled);
-      return;
-    }
+    if (stream->request().request_id == event.request_id) choices.push_back(stream->id());
+  for (const plan::SequenceId id : choices) end_stream(id, FinishReason::kCancelled);
 }
 
 void Coordinator::Core::handle(Closed event) {
@@ -180,7 +176,10 @@ void Coordinator::Core::forget(plan::SequenceId id, std::string_view reason) {
     }
   }
   const std::lock_guard lock(queue_mutex);
-  live_ids.erase(request_id);
+  const auto live = live_ids.find(request_id);
+  if (live == live_ids.end()) return;
+  --live_choices;
+  if (--live->second == 0) live_ids.erase(live);
 }
 
 }  // namespace shoal::coordinator

@@ -93,13 +93,16 @@ void Coordinator::Core::admit_waiting() {
                                           .sampling = request.sampling,
                                           .max_tokens = request.max_tokens,
                                           .score = request.score,
-                                          .score_start = request.score_start});
+                                          .score_start = request.score_start,
+                                          .salt = request.owner + '\0' + request.cache_salt,
+                                          .fork_of = stream.fork_of(),
+                                          .has_forks = stream.has_forks()});
     if (result == scheduler::AdmitResult::kNoRoom) return;
     if (result == scheduler::AdmitResult::kLater) {
       ++next;
       continue;
     }
-    stream.admitted(now());
+    stream.admitted(now(), scheduler->prefix_of(stream.id()));
     if (journal)
       journal->open_sequence(
           stream.id(), request.request_id, request.prompt_ids, request.sampling.seed);

@@ -5,7 +5,9 @@
 #include <random>
 
 #include "runtime/base/printable.h"
+#include "runtime/coordinator/choices.h"
 #include "runtime/coordinator/core.h"
+#include "runtime/coordinator/request_limits.h"
 
 namespace shoal::coordinator {
 namespace {
@@ -50,6 +52,25 @@ void hold_back_ends(GenerationRequest& request, const text::Tokenizer& tokenizer
   ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
 }
 
+CacheStatus cache_status(const scheduler::Scheduler& scheduler) {
+  const scheduler::CacheCounters& counters = scheduler.cache_counters();
+  CacheStatus out{.on = scheduler.prefix_cache().is_on(),
+                  .hits = counters.hits,
+                  .hit_tokens = counters.hit_tokens,
+                  .evictions = scheduler.prefix_cache().num_evictions(),
+                  .bytes = scheduler.prefix_cache().bytes(),
+                  .texts = scheduler.prefix_cache().num_published(),
+                  .blocks = scheduler.num_cached_blocks(),
+                  .pauses = scheduler.num_pauses(),
+                  .recomputed_tokens = counters.recomputed_tokens,
+                  .ends = {}};
+  for (size_t i = 0; i < counters.ends.size(); ++i)
+    if (counters.ends[i] > 0)
+      out.ends.emplace_back(cache::prefix_end_name(static_cast<cache::PrefixEnd>(i)),
+                            counters.ends[i]);
+  return out;
+}
+
 }  // namespace
 
 std::optional<Failure> Coordinator::Core::submit(GenerationRequest request,
@@ -74,6 +95,18 @@ std::optional<Failure> Coordinator::Core::submit(GenerationRequest request,
         .metadata = {},
         .violations = {{"stop.max_tokens", "at least 1 is required"}},
         .retry_after = {}};
+  if (request.num_choices < 1 || request.num_choices > kMaxChoices ||
+      (scores_only && request.num_choices > 1))
+    return Failure{
+        .code = FailureCode::kInvalidArgument,
+        .message = fmt::format("{} choices: 1 to {} can be had, and 1 of a prompt that is "
+                               "only scored",
+                               request.num_choices,
+                               kMaxChoices),
+        .reason = "INVALID_FIELD",
+        .metadata = {},
+        .violations = {{"sampling.n", fmt::format("not 1 to {}", kMaxChoices)}},
+        .retry_after = {}};
   const int64_t room = context - prompt_tokens;
   if (scores_only ? room < 0 : room < 1)
     return too_long(request.prompt_ids.size(), request.max_tokens, context);
@@ -93,7 +126,7 @@ std::optional<Failure> Coordinator::Core::submit(GenerationRequest request,
                    .metadata = {{"request_id", printable(request.request_id)}},
                    .violations = {},
                    .retry_after = {}};
-  if (live_ids.size() >= static_cast<size_t>(config.max_sequences + config.max_queue)) {
+  if (live_choices + request.num_choices > config.max_sequences + config.max_queue) {
     const auto wait = static_cast<int64_t>(1000 * seconds_per_request);
     return Failure{.code = FailureCode::kResourceExhausted,
                    .message = fmt::format("the queue is full ({} waiting)", config.max_queue),
@@ -102,11 +135,21 @@ std::optional<Failure> Coordinator::Core::submit(GenerationRequest request,
                    .violations = {},
                    .retry_after = std::chrono::milliseconds(std::max<int64_t>(wait, 100))};
   }
-  live_ids.insert(request.request_id);
-  auto stream =
-      std::make_unique<Stream>(next_id++, std::move(request), std::move(sink), *model.tokenizer);
-  if (limited) stream->limited_by_context();
-  events.emplace_back(Submitted{std::move(stream)});
+  live_ids[request.request_id] = request.num_choices;
+  live_choices += request.num_choices;
+  const plan::SequenceId first = next_id;
+  const auto sinks = split_sink(request.num_choices, std::move(sink));
+  for (int index = 0; index < request.num_choices; ++index) {
+    GenerationRequest choice = request;
+    choice.sampling.seed = choice_seed(request.sampling.seed, index);
+    if (index > 0 && scores_prompt) choice.score = plan::Score::kNone;  // once is enough
+    auto stream = std::make_unique<Stream>(
+        next_id++, std::move(choice), sinks[static_cast<size_t>(index)], *model.tokenizer);
+    if (limited) stream->limited_by_context();
+    if (index > 0) stream->set_fork(first, false);
+    if (index == 0 && request.num_choices > 1) stream->set_fork(std::nullopt, true);
+    events.emplace_back(Submitted{std::move(stream)});
+  }
   queue_changed.notify_one();
   return std::nullopt;
 }
@@ -157,6 +200,8 @@ ClusterStatus Coordinator::Core::status() const {
   if (scheduler != nullptr) {
     out.blocks_total = scheduler->num_total_blocks();
     out.blocks_used = out.blocks_total - scheduler->num_free_blocks();
+    out.paused = scheduler->num_paused();
+    out.cache = cache_status(*scheduler);
   }
   if (failed_with) out.exit_code = static_cast<int>(*failed_with);
   const sharding::ShardPlan& plan = config.plan;

@@ -36,6 +36,9 @@ struct GenerationRequest {
   int64_t score_start = 0;
   Deadline deadline = Deadline::never();
   std::string owner;  // the name of the client's key; empty where none is asked for
+  // The prefix cache is shared only between requests of equal owner and salt.
+  std::string cache_salt;
+  int num_choices = 1;  // texts of the same prompt, each with a seed of its own
 };
 
 enum class FinishReason : uint8_t {
@@ -51,6 +54,20 @@ const char* finish_reason_name(
 
 struct Usage {
   int64_t prompt_tokens = 0, completion_tokens = 0;
+  int64_t cached_tokens = 0;  // of the prompt: they were not run, but found in the prefix cache
+};
+
+// How far the prompt was found in the prefix cache, and why not farther.
+struct CacheReport {
+  int64_t shared_tokens = 0;  // in common with the cached text that is nearest
+  std::string end;            // cache::prefix_end_name()
+};
+
+struct ChoiceEnd {
+  FinishReason reason = FinishReason::kMaxTokens;
+  std::string matched_stop;
+  int64_t completion_tokens = 0, cached_tokens = 0;
+  uint64_t seed = 0;
 };
 
 struct Timings {
@@ -66,6 +83,7 @@ struct Accepted {
 };
 
 struct Delta {
+  int index = 0;                                     // of the choice
   std::string text;                                  // whole UTF-8 characters
   std::vector<int32_t> token_ids;                    // includes the stop token that ended the text
   std::vector<float> logprobs;                       // one a token
@@ -75,8 +93,10 @@ struct Delta {
 struct Finished {
   FinishReason reason = FinishReason::kMaxTokens;
   std::string matched_stop;
-  Usage usage;
+  Usage usage;  // completion tokens of all choices; the rest, like the timings, of the first
   Timings timings;
+  CacheReport cache;
+  std::vector<ChoiceEnd> choices;  // by index
 };
 
 // Why a request was refused or failed. Mapped once to a gRPC status and to an HTTP code.
@@ -114,7 +134,7 @@ class StreamSink {
   virtual void accepted(const Accepted&) {}
   virtual void delta(Delta) {}
   // Prompt tokens from the second (or from score_start) on, each once, positions rising, all of
-  // them before the first delta.
+  // them before the first delta of the first choice.
   virtual void scored(std::vector<plan::TokenScore>) {}
   virtual void finished(const Finished&) = 0;
   virtual void failed(const Failure&) = 0;

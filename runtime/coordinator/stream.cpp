@@ -32,6 +32,12 @@ Stream::Stream(plan::SequenceId id,
       stops_(request_.stop.strings),
       submitted_(std::chrono::steady_clock::now()) {}
 
+void Stream::admitted(TimePoint now, const cache::PrefixMatch& prefix) {
+  admitted_ = now;
+  cached_tokens_ = prefix.tokens;
+  cache_ = {.shared_tokens = prefix.shared_tokens, .end = cache::prefix_end_name(prefix.end)};
+}
+
 bool Stream::is_stop_token(int32_t token) const {
   if (!request_.stop.ignore_eos && tokenizer_.is_end(token)) return true;
   const auto& ids = request_.stop.token_ids;
@@ -72,7 +78,13 @@ Finished Stream::finish(FinishReason reason, TimePoint now) const {
   Finished out;
   out.reason = reason;
   out.matched_stop = matched_stop_;
-  out.usage = {static_cast<int64_t>(request_.prompt_ids.size()), num_tokens_};
+  out.usage = {static_cast<int64_t>(request_.prompt_ids.size()), num_tokens_, cached_tokens_};
+  out.cache = cache_;
+  out.choices = {{.reason = reason,
+                  .matched_stop = matched_stop_,
+                  .completion_tokens = num_tokens_,
+                  .cached_tokens = cached_tokens_,
+                  .seed = request_.sampling.seed}};
   const TimePoint admitted = was_admitted() ? admitted_ : now;
   const TimePoint prefilled = prefilled_ != TimePoint{} ? prefilled_ : now;
   out.timings.queue = admitted - submitted_;

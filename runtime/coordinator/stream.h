@@ -6,6 +6,7 @@
 #include <string>
 
 #include "runtime/coordinator/generation_request.h"
+#include "runtime/scheduler/sequence.h"
 #include "runtime/text/detokenizer.h"
 #include "runtime/text/stop_strings.h"
 #include "runtime/text/tokenizer.h"
@@ -29,7 +30,16 @@ class Stream {
   // The context ends before the request's own limit.
   void limited_by_context() { at_limit_ = FinishReason::kContextFull; }
 
-  void admitted(TimePoint now) { admitted_ = now; }
+  // Of several choices: where it starts from, or that others start from it.
+  void set_fork(std::optional<plan::SequenceId> fork_of, bool has_forks) {
+    fork_of_ = fork_of;
+    has_forks_ = has_forks;
+  }
+  std::optional<plan::SequenceId> fork_of() const { return fork_of_; }
+  bool has_forks() const { return has_forks_; }
+
+  // `prefix`: what the scheduler found for it in the prefix cache.
+  void admitted(TimePoint now, const cache::PrefixMatch& prefix);
   bool was_admitted() const { return admitted_ != TimePoint{}; }
   void prefilled(TimePoint now) { prefilled_ = now; }
 
@@ -53,6 +63,10 @@ class Stream {
   text::Detokenizer detokenizer_;
   text::StopMatcher stops_;
   int64_t num_tokens_ = 0;
+  std::optional<plan::SequenceId> fork_of_;
+  bool has_forks_ = false;
+  int64_t cached_tokens_ = 0;
+  CacheReport cache_;
   FinishReason at_limit_ = FinishReason::kMaxTokens;
   std::string matched_stop_;
   TimePoint submitted_, admitted_{}, prefilled_{}, last_token_{};

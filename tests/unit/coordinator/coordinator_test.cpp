@@ -1,9 +1,12 @@
 #include "runtime/coordinator/coordinator.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <fstream>
+#include <map>
+#include <set>
 #include <sstream>
 
 #include "loader/io/model_files.h"
@@ -236,6 +239,135 @@ TEST_F(CoordinatorTest, RefusesWhatCannotRun) {
   ASSERT_TRUE(too_long);
   EXPECT_EQ(too_long->reason, "CONTEXT_LENGTH_EXCEEDED");
   EXPECT_EQ(too_long->message, "prompt has 256 tokens, limit 255 (context 256)");
+}
+
+TEST_F(CoordinatorTest, APromptAtTheContextsEdge) {
+  begin();
+  const auto submit_prompt = [&](int64_t tokens, std::shared_ptr<CollectingSink> sink) {
+    return coordinator_->submit(request(5, std::vector<int32_t>(static_cast<size_t>(tokens), 1)),
+                                std::move(sink));
+  };
+  const auto fits = std::make_shared<CollectingSink>();
+  ASSERT_FALSE(submit_prompt(kContext - 1, fits));
+  ASSERT_TRUE(fits->wait());
+  ASSERT_TRUE(fits->end);
+  EXPECT_EQ(fits->tokens.size(), 1u) << "one token is left";
+  EXPECT_EQ(fits->end->reason, FinishReason::kContextFull);
+  for (const int64_t tokens : {kContext, kContext + 1}) {
+    const auto refused = submit_prompt(tokens, std::make_shared<CollectingSink>());
+    ASSERT_TRUE(refused) << tokens;
+    EXPECT_EQ(refused->code, FailureCode::kInvalidArgument);
+    EXPECT_EQ(refused->reason, "CONTEXT_LENGTH_EXCEEDED");
+    EXPECT_EQ(refused->metadata.at("prompt_tokens"), std::to_string(tokens));
+  }
+}
+
+TEST_F(CoordinatorTest, AFullQueueAnswersAtOnceAndSaysWhenToComeBack) {
+  begin();  // 2 run, 2 wait
+  ranks_.hold(true);
+  std::vector<std::shared_ptr<CollectingSink>> sinks;
+  for (int i = 0; i < 4; ++i) sinks.push_back(submit(request(3)));
+  const auto refused = coordinator_->submit(request(3), std::make_shared<CollectingSink>());
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->code, FailureCode::kResourceExhausted);
+  EXPECT_EQ(refused->reason, "QUEUE_FULL");
+  EXPECT_GT(refused->retry_after.count(), 0);
+  ranks_.hold(false);
+  for (const auto& sink : sinks) ASSERT_TRUE(sink->wait());
+  EXPECT_FALSE(coordinator_->submit(request(3), std::make_shared<CollectingSink>()));
+}
+
+TEST_F(CoordinatorTest, ChoicesAreNumberedAndHaveSeedsOfTheirOwn) {
+  begin();
+  GenerationRequest three = request(4);
+  three.num_choices = 3;
+  three.sampling.seed = 7;
+  const auto sink = std::make_shared<CollectingSink>();
+  std::map<int, std::vector<int32_t>> by_index;
+  sink->on_delta = [&](const Delta& delta) {
+    auto& tokens = by_index[delta.index];
+    tokens.insert(tokens.end(), delta.token_ids.begin(), delta.token_ids.end());
+  };
+  ASSERT_FALSE(coordinator_->submit(std::move(three), sink));
+  ASSERT_TRUE(sink->wait());
+  ASSERT_TRUE(sink->end);
+  ASSERT_EQ(by_index.size(), 3u);
+  for (const auto& [index, tokens] : by_index) EXPECT_EQ(tokens, expected(3, 4)) << index;
+  EXPECT_EQ(sink->end->usage.prompt_tokens, 3);
+  EXPECT_EQ(sink->end->usage.completion_tokens, 12);
+  ASSERT_EQ(sink->end->choices.size(), 3u);
+  std::set<uint64_t> seeds, planned;
+  for (const ChoiceEnd& choice : sink->end->choices) seeds.insert(choice.seed);
+  for (const plan::StepPlan& plan : ranks_.plans())
+    for (const plan::Admission& admission : plan.admitted) planned.insert(admission.sampling.seed);
+  EXPECT_EQ(seeds.size(), 3u);
+  EXPECT_EQ(seeds.count(7), 1u) << "the first has the request's own";
+  EXPECT_EQ(planned, seeds);
+}
+
+TEST_F(CoordinatorTest, ChoicesCountInTheQueueAndEndTogetherWhenCancelled) {
+  begin();  // 2 run, 2 wait
+  GenerationRequest five = request(200);
+  five.num_choices = 5;
+  const auto refused = coordinator_->submit(five, std::make_shared<CollectingSink>());
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->reason, "QUEUE_FULL");
+  GenerationRequest four = request(200);
+  four.num_choices = 4;
+  four.request_id = "mine";
+  const auto sink = submit(std::move(four));
+  ASSERT_TRUE(sink->wait_for_tokens(3));
+  EXPECT_TRUE(coordinator_->cancel("mine"));
+  ASSERT_TRUE(sink->wait());
+  ASSERT_TRUE(sink->end);
+  EXPECT_EQ(sink->end->reason, FinishReason::kCancelled);
+  EXPECT_EQ(coordinator_->status().blocks_used, 0);
+  EXPECT_FALSE(coordinator_->cancel("mine"));
+  five.num_choices = 65;
+  const auto too_many = coordinator_->submit(five, std::make_shared<CollectingSink>());
+  ASSERT_TRUE(too_many);
+  EXPECT_EQ(too_many->code, FailureCode::kInvalidArgument);
+}
+
+TEST_F(CoordinatorTest, TellsWhatCameFromTheCacheAndWhyNotMore) {
+  CoordinatorConfig config = demo_config();
+  config.plan =
+      std::get<sharding::ShardPlan>(sharding::plan_shards(demo_model()->directory,
+                                                          demo_model()->config,
+                                                          {.ep_per_stage = {2},
+                                                           .context = kContext,
+                                                           .max_sequences = 2,
+                                                           .cache_memory = std::nullopt}));
+  begin(std::move(config));
+  const auto ask = [&](int changed_at, std::string salt) {
+    std::vector<int32_t> prompt(120, 5);
+    if (changed_at >= 0) prompt[static_cast<size_t>(changed_at)] = 6;
+    GenerationRequest asked = request(2, prompt);
+    asked.cache_salt = std::move(salt);
+    const auto sink = submit(std::move(asked));
+    EXPECT_TRUE(sink->wait());
+    return sink->end.value();
+  };
+  const Finished first = ask(-1, "");
+  EXPECT_EQ(first.usage.cached_tokens, 0);
+  EXPECT_EQ(first.cache.end, "unknown");
+  const Finished again = ask(-1, "");
+  // The last whole block of 32 that leaves 8 tokens of 120 ends at 96.
+  EXPECT_EQ(again.usage.cached_tokens, 96);
+  EXPECT_EQ(again.cache.end, "new_text");
+  const Finished changed = ask(50, "");
+  EXPECT_EQ(changed.usage.cached_tokens, 0);
+  EXPECT_EQ(changed.cache.shared_tokens, 50);
+  EXPECT_EQ(changed.cache.end, "diverged");
+  EXPECT_EQ(ask(-1, "mine").cache.end, "unknown");
+  const CacheStatus cache = coordinator_->status().cache;
+  EXPECT_TRUE(cache.on);
+  EXPECT_EQ(cache.hits, 1u);
+  EXPECT_EQ(cache.hit_tokens, 96u);
+  EXPECT_THAT(cache.ends,
+              testing::UnorderedElementsAre(testing::Pair("unknown", 2u),
+                                            testing::Pair("new_text", 1u),
+                                            testing::Pair("diverged", 1u)));
 }
 
 TEST_F(CoordinatorTest, TheContextLimitsTheOutput) {
