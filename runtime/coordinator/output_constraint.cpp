@@ -49,14 +49,14 @@ std::optional<Failure> constrain(GenerationRequest& request,
                                  const text::Tokenizer& tokenizer) {
   if (request.stop.ignore_eos)
     return invalid_argument({{source.field, "a constrained text ends; ignore_eos is refused"}});
-  const Deadline deadline = Deadline::after(grammar::kMaxCompileTime);
+  const auto budget = grammar::CpuBudget::of(grammar::kMaxCompileTime);
   const auto gbnf = gbnf_of(source);
   if (const auto* refusal = std::get_if<grammar::Refusal>(&gbnf))
     return invalid_argument({{source.field, refusal->message}});
   plan::OutputConstraint constraint;
   constraint.gbnf = std::get<std::string>(gbnf);
   constraint.starts_after = reasoning_end(request.prompt_ids, tokenizer);
-  const auto compiled = grammar::compile(constraint.gbnf, grammar::Lead::kNone, deadline);
+  const auto compiled = grammar::compile(constraint.gbnf, grammar::Lead::kNone, budget);
   if (const auto* refusal = std::get_if<grammar::Refusal>(&compiled))
     return invalid_argument({{source.field, refusal->message}});
   request.sampling.constraint = std::move(constraint);

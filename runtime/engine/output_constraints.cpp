@@ -41,7 +41,8 @@ std::unique_ptr<ConstraintFollower> OutputConstraints::follow(
     if (trie_ == nullptr)
       trie_ = std::make_unique<grammar::TokenTrie>(loader::parse_vocab(metadata_));
     const auto lead = started ? grammar::Lead::kNone : grammar::Lead::kLineEnds;
-    const grammar::Compiled compiled = grammar::compile(constraint.gbnf, lead, Deadline::never());
+    const grammar::Compiled compiled =
+        grammar::compile(constraint.gbnf, lead, grammar::CpuBudget::unlimited());
     if (const auto* refusal = std::get_if<grammar::Refusal>(&compiled))
       throw Error(ExitCode::kUnexpected,
                   fmt::format("a grammar from the coordinator: {}", refusal->message));

@@ -61,8 +61,9 @@ const grammar::TokenTrie& trie() {
 
 Masking masking() {
   const auto gbnf = std::get<std::string>(grammar::gbnf_from_json_schema(kSchema));
-  return {std::get<0>(grammar::compile(gbnf, grammar::Lead::kNone, Deadline::never())),
-          text::Tokenizer(vocab()).encode(kText, text::SpecialTokens::kPlainText)};
+  return {
+      std::get<0>(grammar::compile(gbnf, grammar::Lead::kNone, grammar::CpuBudget::unlimited())),
+      text::Tokenizer(vocab()).encode(kText, text::SpecialTokens::kPlainText)};
 }
 
 // A request whose grammar nobody sent before: each mask is made anew.
@@ -100,7 +101,8 @@ void mask_again(benchmark::State& state) {
 void compile_schema(benchmark::State& state) {
   for (auto _ : state) {
     const auto gbnf = std::get<std::string>(grammar::gbnf_from_json_schema(kSchema));
-    benchmark::DoNotOptimize(grammar::compile(gbnf, grammar::Lead::kNone, Deadline::never()));
+    benchmark::DoNotOptimize(
+        grammar::compile(gbnf, grammar::Lead::kNone, grammar::CpuBudget::unlimited()));
   }
 }
 

@@ -23,10 +23,10 @@ class TextMatcher {
 
   static std::shared_ptr<const Automaton> compiled(const std::string& gbnf,
                                                    Lead lead = Lead::kNone) {
-    Compiled out = compile(gbnf, lead, Deadline::never());
+    Compiled out = compile(gbnf, lead, CpuBudget::unlimited());
     if (const auto* refusal = std::get_if<Refusal>(&out)) {
       ADD_FAILURE() << refusal->message << "\n" << gbnf;
-      out = compile("root ::= \"\"", Lead::kNone, Deadline::never());
+      out = compile("root ::= \"\"", Lead::kNone, CpuBudget::unlimited());
     }
     return std::get<std::shared_ptr<const Automaton>>(out);
   }
@@ -42,7 +42,7 @@ class TextMatcher {
 };
 
 inline std::string refusal_of(const std::string& gbnf) {
-  const Compiled out = compile(gbnf, Lead::kNone, Deadline::after(kMaxCompileTime));
+  const Compiled out = compile(gbnf, Lead::kNone, CpuBudget::of(kMaxCompileTime));
   const auto* refusal = std::get_if<Refusal>(&out);
   return refusal == nullptr ? "" : refusal->message;
 }
