@@ -6,8 +6,8 @@
 
 namespace shoal::grammar {
 
-Automaton::Automaton(const Syntax& syntax, Deadline deadline) {
-  AutomatonBuilder builder(syntax, deadline);
+Automaton::Automaton(const Syntax& syntax, CpuBudget budget) {
+  AutomatonBuilder builder(syntax, budget);
   builder.build();
   start_ = builder.start();
   positions_ = builder.take_positions();

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "runtime/base/deadline.h"
+#include "runtime/text/grammar/cpu_budget.h"
 #include "runtime/text/grammar/syntax.h"
 
 namespace shoal::grammar {
@@ -32,7 +32,7 @@ class Automaton {
 
   // Throws RefusedGrammar: too many positions, a rule that calls itself on its left, a rule that
   // never ends, out of time.
-  Automaton(const Syntax& syntax, Deadline deadline);
+  Automaton(const Syntax& syntax, CpuBudget budget);
 
   int32_t start() const { return start_; }
   const Position& at(int32_t position) const { return positions_[static_cast<size_t>(position)]; }

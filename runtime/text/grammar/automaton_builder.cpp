@@ -22,7 +22,7 @@ int32_t AutomatonBuilder::new_position() {
     throw RefusedGrammar(fmt::format(
         "the grammar needs more than {} states; large repetitions {{m,n}} are the usual reason",
         grouped(kMaxPositions)));
-  if (positions_.size() % 256 == 0 && deadline_.passed())
+  if (positions_.size() % 256 == 0 && budget_.spent())
     throw RefusedGrammar(
         fmt::format("the grammar takes longer than {} ms to compile", kMaxCompileTime.count()));
   positions_.emplace_back();
@@ -255,7 +255,7 @@ void AutomatonBuilder::refuse_left_recursion() const {
     std::vector<Open> path;
     path.push_back({root, first_calls(root)});
     while (!path.empty()) {
-      if (deadline_.passed())
+      if (budget_.spent())
         throw RefusedGrammar(
             fmt::format("the grammar takes longer than {} ms to compile", kMaxCompileTime.count()));
       Open& open = path.back();

@@ -4,16 +4,15 @@
 #include <utility>
 #include <vector>
 
-#include "runtime/base/deadline.h"
 #include "runtime/text/grammar/automaton.h"
+#include "runtime/text/grammar/cpu_budget.h"
 #include "runtime/text/grammar/syntax.h"
 
 namespace shoal::grammar {
 
 class AutomatonBuilder {
  public:
-  AutomatonBuilder(const Syntax& syntax, Deadline deadline)
-      : syntax_(syntax), deadline_(deadline) {}
+  AutomatonBuilder(const Syntax& syntax, CpuBudget budget) : syntax_(syntax), budget_(budget) {}
 
   // Throws RefusedGrammar.
   void build();
@@ -39,7 +38,7 @@ class AutomatonBuilder {
   std::vector<bool> ending_positions(bool by_bytes) const;
 
   const Syntax& syntax_;
-  Deadline deadline_;
+  CpuBudget budget_;
   std::vector<Automaton::Position> positions_;
   std::vector<int32_t> starts_;    // of the rules
   std::map<int, int32_t> copied_;  // nodes that became rules of their own

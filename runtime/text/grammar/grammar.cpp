@@ -18,11 +18,11 @@ void allow_line_ends_first(Syntax& syntax) {
 
 }  // namespace
 
-Compiled compile(std::string_view gbnf, Lead lead, Deadline deadline) {
+Compiled compile(std::string_view gbnf, Lead lead, CpuBudget budget) {
   try {
     Syntax syntax = parse_gbnf(gbnf);
     if (lead == Lead::kLineEnds) allow_line_ends_first(syntax);
-    return std::make_shared<const Automaton>(syntax, deadline);
+    return std::make_shared<const Automaton>(syntax, budget);
   } catch (const RefusedGrammar& refused) {
     return Refusal{refused.what()};
   }

@@ -5,8 +5,8 @@
 #include <string_view>
 #include <variant>
 
-#include "runtime/base/deadline.h"
 #include "runtime/text/grammar/automaton.h"
+#include "runtime/text/grammar/cpu_budget.h"
 #include "runtime/text/grammar/refusal.h"
 
 namespace shoal::grammar {
@@ -17,6 +17,6 @@ enum class Lead : uint8_t { kNone, kLineEnds };
 using Compiled = std::variant<std::shared_ptr<const Automaton>, Refusal>;
 
 // `gbnf` in the notation of gbnf_parser.h, from anywhere.
-Compiled compile(std::string_view gbnf, Lead lead, Deadline deadline);
+Compiled compile(std::string_view gbnf, Lead lead, CpuBudget budget);
 
 }  // namespace shoal::grammar
