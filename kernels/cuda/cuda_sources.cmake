@@ -1,9 +1,13 @@
 if(SHOAL_CUDA)
   set(SHOAL_CUDA_SOURCES
     cuda/attention.cu
+    cuda/attention_decode.cu
+    cuda/attention_prefill.cu
     cuda/conv_silu.cu
     cuda/cuda_table.cpp
     cuda/delta_net.cu
+    cuda/dense_rows.cu
+    cuda/dense_floats.cu
     cuda/dense_tiles.cu
     cuda/elementwise.cu
     cuda/embed_rows.cu

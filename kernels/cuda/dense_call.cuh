@@ -24,9 +24,10 @@ struct Matrices {
   Matrix matrix[kMaxMatrices];
   int count;
 
-  __device__ const Matrix& of_block() const {
+  __device__ const Matrix& of_block() const { return of_block(static_cast<int>(blockIdx.x)); }
+  __device__ const Matrix& of_block(int block) const {
     int m = 0;
-    while (m + 1 < count && static_cast<int>(blockIdx.x) >= matrix[m + 1].first_block) ++m;
+    while (m + 1 < count && block >= matrix[m + 1].first_block) ++m;
     return matrix[m];
   }
 };
@@ -45,13 +46,19 @@ struct Launcher {
   int num_blocks = 0;
   Stream stream;
 
-  void add(const WeightView& weight, float* output, int outputs_a_block) {
+  void add(const WeightView& weight, float* output) {
     call.matrices.matrix[call.matrices.count++] = {.weight = weight_planes(weight),
                                                    .output = output,
                                                    .num_outputs = static_cast<int>(weight.rows),
-                                                   .first_block = num_blocks,
                                                    .dtype = weight.dtype};
-    num_blocks += static_cast<int>((weight.rows + outputs_a_block - 1) / outputs_a_block);
+  }
+
+  void cut_into_groups(int outputs_a_group) {
+    num_blocks = 0;
+    for (int m = 0; m < call.matrices.count; ++m) {
+      call.matrices.matrix[m].first_block = num_blocks;
+      num_blocks += (call.matrices.matrix[m].num_outputs + outputs_a_group - 1) / outputs_a_group;
+    }
   }
 
   void launch(void (*kernel)(Call), int threads, int64_t token_pieces, size_t shared) const {
@@ -66,9 +73,11 @@ struct Launcher {
 
 inline int64_t pieces(int64_t count, int64_t of) { return (count + of - 1) / of; }
 
-// Weight rows of a thread block's tile, for a call of this many tokens.
-int dense_tile_rows(int64_t num_tokens);
-// All matrices quantised; added with that many outputs a thread block.
-void launch_dense_tiles(const Launcher& launcher);
+// One or two tokens, all matrices of one block type.
+void launch_dense_rows(Launcher& launcher, DType dtype);
+// Three tokens or more, all matrices quantised.
+void launch_dense_tiles(Launcher& launcher);
+// Float matrices, any number of tokens.
+void launch_dense_floats(Launcher& launcher);
 
 }  // namespace shoal::kernels::cuda

@@ -1,5 +1,7 @@
-// The experts' products by rows: eight threads a weight row, a few tokens at a time.
+// The experts' products by rows, for few rows an expert: threads stream weight rows
+// (row_stream.cuh), a few tokens at a time.
 #include "kernels/cuda/expert_groups.cuh"
+#include "kernels/cuda/row_stream.cuh"
 #include "kernels/cuda/select_codec.cuh"
 #include "runtime/device/cuda_launch.h"
 
@@ -7,11 +9,12 @@ namespace shoal::kernels::cuda {
 namespace {
 
 constexpr int kTokens = 4;
-constexpr int kGateUpThreads = kInnerColumns * kLanes;
+constexpr int kGateUpShare = 2;
+constexpr int kGateUpThreads = kInnerColumns * kLanes * kGateUpShare;
 constexpr int kDownThreads = 128;
 constexpr int kDownRows = kDownThreads / kLanes;
 
-// Grid: (intermediate / 32, active experts).
+// Grid: (intermediate / 32, active experts). A column's gate and up rows follow each other.
 template <class Codec>
 __global__ void __launch_bounds__(kGateUpThreads)
     gate_up_kernel(const __grid_constant__ GateUpCall call) {
@@ -21,27 +24,27 @@ __global__ void __launch_bounds__(kGateUpThreads)
   const ExpertGroup group = call.groups.of_block();
   if (group.num_rows == 0) return;
   const int num_blocks = call.input.num_blocks;
-  const int column = threadIdx.x / kLanes;
+  const int column = threadIdx.x / (kLanes * kGateUpShare);
   const int row =
       min(static_cast<int>(blockIdx.x) * kInnerColumns + column, call.inner.columns - 1);
   const SplitRow gate_row = call.gate.of(group.expert).template row<Codec>(row, num_blocks);
   const SplitRow up_row = call.up.of(group.expert).template row<Codec>(row, num_blocks);
+  RowStream<Codec, kGateUpShare, kBlocksAhead<Codec>> stream;
+  stream.begin(gate_row, num_blocks);
   StagedRows<Int8Rows> x(shared, kTokens, num_blocks);
   for (int begin = 0; begin < group.num_rows; begin += kTokens) {
     const int num_tokens = min(kTokens, group.num_rows - begin);
-    LaneBlocks<Codec, 2> gate_blocks, up_blocks;
-    gate_blocks.begin(gate_row, num_blocks);
-    up_blocks.begin(up_row, num_blocks);
+    const bool more = begin + kTokens < group.num_rows;
     x.load(call.input, num_tokens, [&](int t) {
       return call.groups.row_of_slot[group.first_slot + begin + t];
     });
     float gate[kTokens] = {}, up[kTokens] = {};
-    gate_blocks.accumulate(x, num_tokens, gate);
-    up_blocks.accumulate(x, num_tokens, up);
+    stream.accumulate(gate_row, up_row, true, x, num_tokens, gate);
+    stream.accumulate(up_row, gate_row, more, x, num_tokens, up);
 #pragma unroll
     for (int t = 0; t < kTokens; ++t) {
       const float value = silu(lane_tree(gate[t])) * lane_tree(up[t]);
-      if (threadIdx.x % kLanes == 0) tile[t][column] = value;
+      if (threadIdx.x % (kLanes * kGateUpShare) == 0) tile[t][column] = value;
     }
     __syncthreads();  // every column of the tile is written before its token's warp reads it
     if (const int token = threadIdx.x / 32; token < num_tokens)
@@ -61,14 +64,15 @@ __global__ void __launch_bounds__(kDownThreads) down_kernel(const __grid_constan
   const int out = blockIdx.x * kDownRows + threadIdx.x / kLanes;
   const SplitRow row =
       call.down.of(group.expert).template row<Codec>(min(out, call.num_outputs - 1), num_blocks);
+  RowStream<Codec, 1, kBlocksAhead<Codec>> stream;
+  stream.begin(row, num_blocks);
   StagedRows<Int16Rows> x(shared, kTokens, num_blocks);
   for (int begin = 0; begin < group.num_rows; begin += kTokens) {
     const int num_tokens = min(kTokens, group.num_rows - begin);
-    LaneBlocks<Codec, 2> blocks;
-    blocks.begin(row, num_blocks);
+    const bool more = begin + kTokens < group.num_rows;
     x.load(call.input, num_tokens, [&](int t) { return group.first_slot + begin + t; });
     float lanes[kTokens] = {};
-    blocks.accumulate(x, num_tokens, lanes);
+    stream.accumulate(row, row, more, x, num_tokens, lanes);
 #pragma unroll
     for (int t = 0; t < kTokens; ++t) {
       const float sum = lane_tree(lanes[t]);
@@ -76,7 +80,7 @@ __global__ void __launch_bounds__(kDownThreads) down_kernel(const __grid_constan
         call.output[static_cast<int64_t>(group.first_slot + begin + t) * call.num_outputs + out] =
             sum;
     }
-    __syncthreads();  // the rows have been read before the next turn writes them
+    if (more) __syncthreads();  // the rows have been read before the next turn writes them
   }
 }
 

@@ -9,6 +9,7 @@ namespace shoal::kernels::cuda {
 namespace {
 
 constexpr int kThreads = 512;
+constexpr int kThreadsABlock = 8;  // of a 32-block
 
 struct Formats {
   float* f32;
@@ -38,67 +39,84 @@ struct LaneRows {
 
 inline __host__ __device__ int lane_stride(int cols) { return (cols / kLanes + 31) / 32 * 32 + 4; }
 
-// The chain of one lane: its places in order.
+// The chain of one lane: its places in order, a multiple of four.
 __device__ float square_lane(const float* lane, int count) {
   float sum = 0.0f;
-  int i = 0;
-#pragma unroll 4
-  for (; i + 4 <= count; i += 4) {
+#pragma unroll 8
+  for (int i = 0; i < count; i += 4) {
     const float4 x = *reinterpret_cast<const float4*>(lane + i);
     sum = __fmaf_rn(x.x, x.x, sum);
     sum = __fmaf_rn(x.y, x.y, sum);
     sum = __fmaf_rn(x.z, x.z, sum);
     sum = __fmaf_rn(x.w, x.w, sum);
   }
-  for (; i < count; ++i) sum = __fmaf_rn(lane[i], lane[i], sum);
   return sum;
 }
 
+// Four columns a thread, eight threads a 32-block.
 template <class T>
 __device__ void store_quantized(
-    float y, float limit, int64_t at, T* values, float* scales, float* sums) {
-  const QuantizedColumn column = quantize_column(y, limit);
-  values[at] = static_cast<T>(column.value);
-  if (threadIdx.x % 32 == 0) {
-    scales[at / 32] = column.scale;
-    sums[at / 32] = column.sum;
+    const float4& y, float limit, int64_t at, T* values, float* scales, float* sums) {
+  using Four = std::conditional_t<sizeof(T) == 1, char4, short4>;
+  float largest = fmaxf(fmaxf(fabsf(y.x), fabsf(y.y)), fmaxf(fabsf(y.z), fabsf(y.w)));
+  for (int step = 1; step < kThreadsABlock; step *= 2)
+    largest = fmaxf(largest, __shfl_xor_sync(kWholeWarp, largest, step));
+  const float inverse = __fdiv_rn(limit, largest);
+  const bool zero = isinf(inverse);
+  const auto value = [&](float x) { return zero ? 0 : clamped_integer(x * inverse, limit); };
+  const int4 q = {value(y.x), value(y.y), value(y.z), value(y.w)};
+  int total = q.x + q.y + q.z + q.w;
+  for (int step = 1; step < kThreadsABlock; step *= 2)
+    total += __shfl_xor_sync(kWholeWarp, total, step);
+  *reinterpret_cast<Four*>(values + at) = {
+      static_cast<T>(q.x), static_cast<T>(q.y), static_cast<T>(q.z), static_cast<T>(q.w)};
+  if (threadIdx.x % kThreadsABlock == 0) {
+    const float scale = zero ? 0.0f : __fdiv_rn(largest, limit);
+    scales[at / 32] = scale;
+    sums[at / 32] = zero ? 0.0f : scale * __int2float_rn(total);
   }
 }
 
+__device__ void store_formats(const Formats& out, int64_t at, const float4& y) {
+  *reinterpret_cast<float4*>(out.f32 + at) = y;
+  if (out.int16 != nullptr)
+    store_quantized(y, kInt16Limit, at, out.int16, out.int16_scales, out.int16_sums);
+  if (out.int8 != nullptr)
+    store_quantized(y, kInt8Limit, at, out.int8, out.int8_scales, out.int8_sums);
+}
+
+__device__ float4 add(const float4& a, const float4& b) {
+  return {a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w};
+}
+
+// Columns by fours; the last warp's threads past the end take part in shuffles with zeros.
 __global__ void __launch_bounds__(kThreads) norm_inputs_kernel(const __grid_constant__ Call call) {
   extern __shared__ float4 shared[];
   __shared__ float scale;
   const LaneRows row = {reinterpret_cast<float*>(shared), lane_stride(call.cols)};
   const int64_t first = static_cast<int64_t>(blockIdx.x) * call.cols;
   wait_for_inputs();
-  for (int k = threadIdx.x; k < call.cols; k += kThreads) {
-    float x = call.hidden[first + k];
+  for (int k = 4 * threadIdx.x; k < call.cols; k += 4 * kThreads) {
+    auto* hidden = reinterpret_cast<float4*>(call.hidden + first + k);
+    float4 x = *hidden;
     if (call.addend != nullptr) {
-      x = x + call.addend[first + k];
-      call.hidden[first + k] = x;
+      x = add(x, *reinterpret_cast<const float4*>(call.addend + first + k));
+      *hidden = x;
     }
-    row.at(k) = x;
+    row.at(k) = x.x, row.at(k + 1) = x.y, row.at(k + 2) = x.z, row.at(k + 3) = x.w;
   }
   __syncthreads();  // the row is whole before the lanes sum it
   if (threadIdx.x < 32) {
     const int lane = threadIdx.x % kLanes;
-    const int count = (call.cols - lane + kLanes - 1) / kLanes;
-    const float sum = lane_tree(square_lane(row.values + lane * row.stride, count));
+    const float sum = lane_tree(square_lane(row.values + lane * row.stride, call.cols / kLanes));
     if (threadIdx.x == 0)
       scale =
           __fdiv_rn(1.0f, __fsqrt_rn(__fdiv_rn(sum, static_cast<float>(call.cols)) + call.epsilon));
   }
   __syncthreads();  // the scale is written before all read it
-  // Whole warps: cols is a multiple of 32 wherever an integer format is wanted.
-  for (int k = threadIdx.x; k < call.cols; k += kThreads) {
-    const float y = (row.at(k) * scale) * call.weight[k];
-    call.out.f32[first + k] = y;
-    if (call.out.int16 != nullptr)
-      store_quantized(
-          y, kInt16Limit, first + k, call.out.int16, call.out.int16_scales, call.out.int16_sums);
-    if (call.out.int8 != nullptr)
-      store_quantized(
-          y, kInt8Limit, first + k, call.out.int8, call.out.int8_scales, call.out.int8_sums);
+  for (int k = 4 * threadIdx.x; k < call.cols; k += 4 * kThreads) {
+    const auto normed = [&](int i) { return (row.at(k + i) * scale) * call.weight[k + i]; };
+    store_formats(call.out, first + k, {normed(0), normed(1), normed(2), normed(3)});
   }
 }
 
@@ -112,20 +130,15 @@ Formats formats_of(const InputRows& rows) {
           .int8_sums = rows.int8.sums};
 }
 
-// SiLU(gate) * up, a thread a column.
-__global__ void __launch_bounds__(256) silu_inputs_kernel(const float* gate,
-                                                          const float* up,
-                                                          int64_t count,
-                                                          const __grid_constant__ Formats out) {
+// SiLU(gate) * up, four columns a thread.
+__global__ void __launch_bounds__(kThreads) silu_inputs_kernel(
+    const float* gate, const float* up, int64_t count, const __grid_constant__ Formats out) {
   wait_for_inputs();
-  const int64_t i = static_cast<int64_t>(blockIdx.x) * 256 + threadIdx.x;
-  if (i / 32 * 32 >= count) return;  // whole warps
-  const float y = i < count ? silu(gate[i]) * up[i] : 0.0f;
-  if (i < count) out.f32[i] = y;
-  if (out.int16 != nullptr)
-    store_quantized(y, kInt16Limit, i, out.int16, out.int16_scales, out.int16_sums);
-  if (out.int8 != nullptr)
-    store_quantized(y, kInt8Limit, i, out.int8, out.int8_scales, out.int8_sums);
+  const int64_t i = 4 * (static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x);
+  if (i >= count) return;
+  const float4 g = *reinterpret_cast<const float4*>(gate + i);
+  const float4 u = *reinterpret_cast<const float4*>(up + i);
+  store_formats(out, i, {silu(g.x) * u.x, silu(g.y) * u.y, silu(g.z) * u.z, silu(g.w) * u.w});
 }
 
 }  // namespace
@@ -149,8 +162,9 @@ void norm_inputs(const NormInputsParams& params, const Exec& exec) {
 
 void silu_inputs(const SiluInputsParams& params, const Exec& exec) {
   const int64_t count = params.mul.output.elements();
-  device::Launch({.grid = dim3(static_cast<unsigned>((count + 255) / 256)),
-                  .block = dim3(256),
+  constexpr int64_t kColumns = 4 * kThreads;
+  device::Launch({.grid = dim3(static_cast<unsigned>((count + kColumns - 1) / kColumns)),
+                  .block = dim3(kThreads),
                   .stream = exec.stream,
                   .overlaps_previous = true})(silu_inputs_kernel,
                                               params.mul.gate.f32(),

@@ -80,15 +80,13 @@ void check_project(const ProjectParams& params, int max_matrices) {
 
 void check_norm_inputs(const NormInputsParams& params) {
   SHOAL_ASSERT(params.output.f32 != nullptr || params.hidden.rows() == 0, "no rows to write");
-  SHOAL_ASSERT((params.output.int16.values == nullptr && params.output.int8.values == nullptr) ||
-                   params.hidden.cols() % kActivationBlock == 0,
-               "{} columns",
-               params.hidden.cols());
+  SHOAL_ASSERT(params.hidden.cols() % kActivationBlock == 0, "{} columns", params.hidden.cols());
 }
 
 void check_group_rows(const GroupRowsParams& params) {
   SHOAL_ASSERT(params.groups.num_experts > 0 && params.groups.num_experts <= kMaxExperts &&
-                   params.topk_ids.elements() == params.groups.num_pairs,
+                   params.topk_ids.elements() == params.groups.num_pairs &&
+                   params.groups.num_pairs / params.groups.num_topk <= UINT16_MAX,
                "{} ids, {} pairs, {} experts",
                params.topk_ids.elements(),
                params.groups.num_pairs,

@@ -1,6 +1,6 @@
-// Rows to experts and back. Grouping is one thread block, a thread an expert: it counts the pairs
-// that name it, finds its place after the experts before it, and lists its pairs in order; so the
-// order never depends on timing.
+// Rows to experts and back. Grouping is a counting sort by one thread block: warps count the pairs
+// of their runs, experts find their places after the experts before them, warps give out slots; so
+// the order never depends on timing.
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/dependent_launch.cuh"
 #include "kernels/cuda/math.cuh"
@@ -10,11 +10,16 @@
 namespace shoal::kernels::cuda {
 namespace {
 
-constexpr int kMaxThreads = 1024;
-static_assert(kMaxThreads >= kMaxExperts);
+constexpr int kThreads = 1024;
+constexpr int kWarps = kThreads / 32;
+
+// How many of a warp's pairs name each expert, and later where that warp's next one goes.
+struct Counts {
+  uint16_t of_warp[kWarps][kMaxExperts];
+};
 
 // Inclusive sums over the thread block.
-__device__ int2 running_sum(int2 value, int2 (&warp_sums)[32]) {
+__device__ int2 running_sum(int2 value, int2 (&warp_sums)[kWarps]) {
   const int thread = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
   for (int step = 1; step < 32; step *= 2) {
@@ -31,31 +36,63 @@ __device__ int2 running_sum(int2 value, int2 (&warp_sums)[32]) {
   return value;
 }
 
-__global__ void __launch_bounds__(kMaxThreads)
+// Each warp has a run of the pairs and walks it 32 at a time: those that name one expert are
+// counted by the first of them. take(pair, expert, rank) gets a pair's rank inside its warp's run.
+template <class Take>
+__device__ void walk_pairs(const int32_t* ids, int num_pairs, Counts& counts, const Take& take) {
+  const int warp = threadIdx.x / 32;
+  const int thread = threadIdx.x % 32;
+  const int run = (num_pairs + kThreads - 1) / kThreads * 32;
+  const int end = min((warp + 1) * run, num_pairs);
+  for (int first = warp * run; first < end; first += 32) {
+    const int pair = first + thread;
+    const int expert = pair < end ? ids[pair] : -1;
+    const unsigned same = __match_any_sync(kWholeWarp, expert);
+    const int before = __popc(same & ((1u << thread) - 1));
+    if (expert >= 0) take(pair, expert, counts.of_warp[warp][expert] + before);
+    __syncwarp();  // all have read the count before it rises
+    if (expert >= 0 && before == 0)
+      counts.of_warp[warp][expert] += static_cast<uint16_t>(__popc(same));
+    __syncwarp();  // it has risen before the next 32 read it
+  }
+}
+
+__global__ void __launch_bounds__(kThreads)
     group_rows_kernel(const int32_t* ids, const __grid_constant__ RowGroups groups) {
-  __shared__ int2 warp_sums[32];
-  wait_for_inputs();
-  const int expert = threadIdx.x;
+  extern __shared__ int4 shared[];
+  __shared__ int2 warp_sums[kWarps];
+  Counts& counts = *reinterpret_cast<Counts*>(shared);
   const int num_pairs = static_cast<int>(groups.num_pairs);
-  int count = 0;
-#pragma unroll 8
-  for (int pair = 0; pair < num_pairs; ++pair) count += __ldg(ids + pair) == expert ? 1 : 0;
+  for (int i = threadIdx.x; i < kWarps * kMaxExperts / 8; i += kThreads)
+    shared[i] = make_int4(0, 0, 0, 0);
+  wait_for_inputs();
+  __syncthreads();  // the counts are zero before they rise
+  walk_pairs(ids, num_pairs, counts, [](int, int, int) {});
+  __syncthreads();  // every warp has counted before the counts are summed
+  const int expert = threadIdx.x;
   const bool known = expert < groups.num_experts;
-  const int2 end = running_sum(make_int2(count, count > 0 && known ? 1 : 0), warp_sums);
-  if (!known) return;
-  int slot = end.x - count;
-  groups.starts[expert] = slot;
-  if (expert + 1 == groups.num_experts) {
-    groups.starts[groups.num_experts] = end.x;
-    *groups.num_active = end.y;
+  int count = 0;
+  if (known)
+    for (int w = 0; w < kWarps; ++w) {
+      const int own = counts.of_warp[w][expert];
+      counts.of_warp[w][expert] = static_cast<uint16_t>(count);
+      count += own;
+    }
+  const int2 end = running_sum(make_int2(count, count > 0 ? 1 : 0), warp_sums);
+  if (known) {
+    groups.starts[expert] = end.x - count;
+    if (count > 0) groups.active[end.y - 1] = expert;
+    if (expert + 1 == groups.num_experts) {
+      groups.starts[groups.num_experts] = end.x;
+      *groups.num_active = end.y;
+    }
   }
-  if (count == 0) return;
-  groups.active[end.y - 1] = expert;
-  for (int pair = 0; slot < end.x; ++pair) {
-    if (__ldg(ids + pair) != expert) continue;
+  __syncthreads();  // starts and the warps' ranks are written before slots are given out
+  walk_pairs(ids, num_pairs, counts, [&](int pair, int of, int rank) {
+    const int slot = groups.starts[of] + rank;
     groups.row_of_slot[slot] = pair / groups.num_topk;
-    groups.slot_of_pair[pair] = slot++;
-  }
+    groups.slot_of_pair[pair] = slot;
+  });
 }
 
 struct Combine {
@@ -95,9 +132,11 @@ __global__ void __launch_bounds__(kCombineThreads)
 
 void group_rows(const GroupRowsParams& params, const Exec& exec) {
   check_group_rows(params);
-  const unsigned threads = (static_cast<unsigned>(params.groups.num_experts) + 31) / 32 * 32;
-  device::Launch(
-      {.grid = dim3(1), .block = dim3(threads), .stream = exec.stream, .overlaps_previous = true})(
+  device::Launch({.grid = dim3(1),
+                  .block = dim3(kThreads),
+                  .stream = exec.stream,
+                  .shared_bytes = sizeof(Counts),
+                  .overlaps_previous = true})(
       group_rows_kernel, params.topk_ids.i32(), params.groups);
 }
 
