@@ -80,6 +80,9 @@ void ClusterOptions::declare(OptionSet& options) {
   options.group("Memory");
   options.add("-c,--ctx-size,--max-model-len", context, "Tokens per sequence; 0: the model's");
   options.add("--parallel,--max-num-seqs", max_sequences, "Sequences that run at once (-np)");
+  options.add("--cache-ram",
+              cache_mib,
+              "MiB per rank for the prefix cache; 0: off; -1: two states a sequence");
   options.add("-b,--batch-size,--max-num-batched-tokens",
               max_batch_tokens,
               "Tokens that a rank takes in one step");
@@ -101,6 +104,7 @@ void ClusterOptions::resolve(OptionSet& options) {
   check_range("--threads", threads, 0, 4096);
   check_range("--ctx-size", context, 0, int64_t{1} << 24);
   check_range("--parallel", max_sequences, 1, 4096);
+  check_range("--cache-ram", cache_mib, -1, int64_t{1} << 24);
   check_range("--batch-size", max_batch_tokens, 1, 1 << 16);
   if (backend == "cuda" && !SHOAL_HAS_CUDA)
     throw Error(ExitCode::kUsage,
@@ -126,6 +130,8 @@ sharding::ClusterSpec ClusterOptions::spec() const {
   spec.max_sequences = max_sequences;
   spec.max_batch_tokens = max_batch_tokens;
   spec.memory_per_rank = memory_per_rank;
+  spec.cache_memory = std::nullopt;
+  if (cache_mib >= 0) spec.cache_memory = static_cast<uint64_t>(cache_mib) << 20;
   return spec;
 }
 

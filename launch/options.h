@@ -33,6 +33,7 @@ struct ClusterOptions {
   int threads = 0;      // per rank; 0: its share of the host's cores
   int max_sequences = 8, max_batch_tokens = 512;
   std::optional<uint64_t> memory_per_rank;
+  int64_t cache_mib = 0;  // per rank, for the prefix cache; 0: none; -1: two states a sequence
   std::vector<int> ep_per_stage = {1};  // what the above comes to, after resolve()
 
   void declare(OptionSet& options);

@@ -71,10 +71,12 @@ void StreamPrinter::end_line() {
 
 std::string StreamPrinter::statistics() const {
   const coordinator::Timings& timings = finished_.timings;
+  const int64_t cached = finished_.usage.cached_tokens;
   return fmt::format(
-      "{} prompt tokens ({:.1f} tokens/s), {} tokens ({:.1f} tokens/s), first after {:.0f} ms, "
+      "{} prompt tokens{} ({:.1f} tokens/s), {} tokens ({:.1f} tokens/s), first after {:.0f} ms, "
       "ended by {}",
       grouped(static_cast<uint64_t>(finished_.usage.prompt_tokens)),
+      cached > 0 ? fmt::format(", {} cached", grouped(static_cast<uint64_t>(cached))) : "",
       timings.prefill_tps,
       grouped(static_cast<uint64_t>(finished_.usage.completion_tokens)),
       timings.decode_tps,
@@ -97,25 +99,28 @@ nlohmann::ordered_json StreamPrinter::prompt_logprobs_json(
 nlohmann::ordered_json StreamPrinter::to_json(const std::vector<int32_t>& prompt_ids) const {
   const coordinator::Usage& usage = finished_.usage;
   const coordinator::Timings& timings = finished_.timings;
-  return {{"text", text_},
-          {"token_ids", ids_},
-          {"prompt_token_ids", prompt_ids},
-          {"finish_reason", finish_reason_name(finished_.reason)},
-          {"matched_stop", finished_.matched_stop},
-          {"request_id", accepted_.request_id},
-          {"seed", accepted_.seed},
-          {"usage",
-           {{"prompt_tokens", usage.prompt_tokens},
-            {"completion_tokens", usage.completion_tokens},
-            {"total_tokens", usage.prompt_tokens + usage.completion_tokens}}},
-          {"timings",
-           {{"queue_ms", milliseconds(timings.queue)},
-            {"prefill_ms", milliseconds(timings.prefill)},
-            {"first_token_ms", milliseconds(timings.first_token)},
-            {"decode_ms", milliseconds(timings.decode)},
-            {"total_ms", milliseconds(timings.total)},
-            {"prefill_tps", timings.prefill_tps},
-            {"decode_tps", timings.decode_tps}}}};
+  return {
+      {"text", text_},
+      {"token_ids", ids_},
+      {"prompt_token_ids", prompt_ids},
+      {"finish_reason", finish_reason_name(finished_.reason)},
+      {"matched_stop", finished_.matched_stop},
+      {"request_id", accepted_.request_id},
+      {"seed", accepted_.seed},
+      {"usage",
+       {{"prompt_tokens", usage.prompt_tokens},
+        {"cached_tokens", usage.cached_tokens},
+        {"completion_tokens", usage.completion_tokens},
+        {"total_tokens", usage.prompt_tokens + usage.completion_tokens}}},
+      {"cache", {{"shared_tokens", finished_.cache.shared_tokens}, {"end", finished_.cache.end}}},
+      {"timings",
+       {{"queue_ms", milliseconds(timings.queue)},
+        {"prefill_ms", milliseconds(timings.prefill)},
+        {"first_token_ms", milliseconds(timings.first_token)},
+        {"decode_ms", milliseconds(timings.decode)},
+        {"total_ms", milliseconds(timings.total)},
+        {"prefill_tps", timings.prefill_tps},
+        {"decode_tps", timings.decode_tps}}}};
 }
 
 client::GenerateOptions to_request(const SamplingOptions& sampling) {

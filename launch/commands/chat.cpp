@@ -35,6 +35,7 @@ class Chat final : public Command {
     options.group("Chat");
     options.add("--system", system_, "A system message that opens the conversation");
     sampling_.declare(options);
+    server_.shape.cache_mib = -1;  // each turn starts behind the one before
     server_.declare(options);
   }
 

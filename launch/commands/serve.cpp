@@ -31,6 +31,7 @@ class Serve final : public Command {
 
   void declare(OptionSet& options) override {
     model_.declare(options);
+    shape_.cache_mib = -1;
     shape_.declare(options);
     options.group("Server");
     options.add("--host", host_, "Loopback only until links have TLS");

@@ -104,7 +104,12 @@ void StreamCall::scored(std::vector<plan::TokenScore> scores) {
 void StreamCall::delta(Delta event) {
   size_t bytes = event.text.size() + 4 * (event.token_ids.size() + event.logprobs.size());
   for (const auto& top : event.top) bytes += 8 * top.size();
-  buffer(bytes, [&] { add_to_proto(event, pending_); });
+  buffer(bytes, [&] {
+    Waiting& waiting = pending_[event.index];
+    waiting.delta.set_index(event.index);
+    waiting.bytes += bytes;
+    add_to_proto(event, waiting.delta);
+  });
 }
 
 template <class Add>
@@ -118,7 +123,7 @@ void StreamCall::buffer(size_t bytes, const Add& add) {
     overflow = writing_ && pending_bytes_ > kMaxStreamBufferBytes;
     if (overflow) {
       prompt_.reset();
-      pending_.Clear();
+      pending_.clear();
       end(to_status(reads_too_slowly()));
     }
     pump();
@@ -168,7 +173,7 @@ void StreamCall::OnCancel() {
   accepted_.reset();
   finished_.reset();
   prompt_.reset();
-  pending_.Clear();
+  pending_.clear();
   end(client_left());
   pump();
 }
@@ -188,12 +193,14 @@ void StreamCall::pump() {
     message_.mutable_prompt()->Swap(&*prompt_);
     prompt_.reset();
     pending_bytes_ = 0;
-  } else if (pending_.token_ids_size() > 0 || !pending_.text().empty()) {
+    for (const auto& [index, waiting] : pending_) pending_bytes_ += waiting.bytes;
+  } else if (!pending_.empty()) {
+    const auto first = pending_.begin();
     message_.Clear();
     message_.set_request_id(request_.request_id());
-    message_.mutable_delta()->Swap(&pending_);
-    pending_.Clear();
-    pending_bytes_ = 0;
+    message_.mutable_delta()->Swap(&first->second.delta);
+    pending_bytes_ -= first->second.bytes;
+    pending_.erase(first);
   } else if (finished_) {
     message_ = std::move(*finished_);
     finished_.reset();
@@ -234,6 +241,14 @@ void UnaryCall::scored(std::vector<plan::TokenScore> scores) {
 void UnaryCall::delta(Delta event) {
   std::lock_guard lock(mutex_);
   if (response_ == nullptr) return;
+  if (event.index > 0) {
+    while (response_->more_choices_size() < event.index) {
+      auto& choice = *response_->add_more_choices();
+      choice.set_index(response_->more_choices_size());
+    }
+    add_to_proto(event, *response_->mutable_more_choices(event.index - 1));
+    return;
+  }
   response_->mutable_text()->append(event.text);
   for (int32_t id : event.token_ids) response_->add_token_ids(static_cast<uint32_t>(id));
   for (float logprob : event.logprobs) response_->add_logprobs(logprob);

@@ -5,6 +5,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -82,8 +83,12 @@ class StreamCall final : public grpc::ServerWriteReactor<v1::StreamGenerateRespo
   std::mutex mutex_;
   std::optional<v1::StreamGenerateResponse> accepted_, finished_;  // not yet written
   std::optional<v1::Prompt> prompt_;  // not yet written; before any delta
-  v1::Delta pending_;                 // deltas that wait are one delta
-  size_t pending_bytes_ = 0;
+  struct Waiting {
+    v1::Delta delta;
+    size_t bytes = 0;
+  };
+  std::map<int, Waiting> pending_;      // deltas of a choice that wait are one delta
+  size_t pending_bytes_ = 0;            // of all of them, and of the prompt
   v1::StreamGenerateResponse message_;  // being written
   std::optional<grpc::Status> status_;
   bool writing_ = false, finish_called_ = false;

@@ -1,5 +1,6 @@
 #include "runtime/coordinator/request_from_proto.h"
 
+#include <fmt/format.h>
 #include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
@@ -7,19 +8,12 @@
 
 #include "runtime/coordinator/output_constraint.h"
 #include "runtime/coordinator/request_limits.h"
+#include "runtime/scheduler/sequence.h"
 
 namespace shoal::coordinator {
 namespace {
 
 constexpr int64_t kUpToContext = int64_t{1} << 40;
-
-std::optional<Failure> refuse_what_is_not_built(const v1::GenerationSpec& spec) {
-  const auto& sampling = spec.sampling();
-  if (sampling.has_n() && sampling.n() > 1) {
-    return unimplemented("sampling.n", "more than one choice");
-  }
-  return std::nullopt;
-}
 
 // False among them: json_object that is not set asks for nothing.
 std::optional<ConstraintSource> constraint_from_proto(const v1::GenerationSpec& spec) {
@@ -132,7 +126,6 @@ v1::FinishReason to_proto(FinishReason reason) {
 std::variant<GenerationRequest, Failure> request_from_proto(const v1::GenerationSpec& spec,
                                                             const CallFacts& facts,
                                                             const ServedModel& model) {
-  if (auto failure = refuse_what_is_not_built(spec)) return *failure;
   GenerationRequest request;
   request.request_id = !spec.request_id().empty()  ? spec.request_id()
                        : !facts.request_id.empty() ? facts.request_id
@@ -154,9 +147,18 @@ std::variant<GenerationRequest, Failure> request_from_proto(const v1::Generation
 
   auto violations =
       check_request(request, model.tokenizer->vocab_size(), std::get<Prompt>(prompt).field);
-  if (spec.sampling().has_n() && spec.sampling().n() < 1) {
-    violations.push_back({"sampling.n", "below 1"});
+  const int num_choices = spec.sampling().has_n() ? spec.sampling().n() : 1;
+  if (num_choices < 1 || num_choices > kMaxChoices) {
+    violations.push_back(
+        {"sampling.n", fmt::format("{} is outside 1..{}", num_choices, kMaxChoices)});
   }
+  request.num_choices = num_choices;
+  if (spec.cache_salt().size() > kMaxSaltBytes) {
+    violations.push_back(
+        {"cache_salt",
+         fmt::format("{} bytes; at most {}", spec.cache_salt().size(), kMaxSaltBytes)});
+  }
+  request.cache_salt = spec.cache_salt();
   if (!violations.empty()) return invalid_argument(std::move(violations));
   if (const auto source = constraint_from_proto(spec))
     if (auto failure = constrain(request, *source, *model.tokenizer)) return *failure;
@@ -208,12 +210,35 @@ v1::Prompt echo_of(const std::vector<int32_t>& prompt_ids, const text::Tokenizer
   return message;
 }
 
+namespace {
+
+// In the order of cache::PrefixEnd.
+v1::CacheEnd cache_end_to_proto(const std::string& name) {
+  for (int i = 0; i < cache::kNumPrefixEnds; ++i)
+    if (name == cache::prefix_end_name(static_cast<cache::PrefixEnd>(i)))
+      return static_cast<v1::CacheEnd>(i + 1);
+  return v1::CACHE_END_UNSPECIFIED;
+}
+
+}  // namespace
+
 v1::Finished to_proto(const Finished& finished) {
   v1::Finished message;
   message.set_reason(to_proto(finished.reason));
   message.set_matched_stop(finished.matched_stop);
   message.mutable_usage()->set_prompt_tokens(finished.usage.prompt_tokens);
   message.mutable_usage()->set_completion_tokens(finished.usage.completion_tokens);
+  message.mutable_usage()->set_cached_tokens(finished.usage.cached_tokens);
+  message.mutable_cache()->set_shared_tokens(finished.cache.shared_tokens);
+  message.mutable_cache()->set_end(cache_end_to_proto(finished.cache.end));
+  for (const ChoiceEnd& choice : finished.choices) {
+    auto& end = *message.add_choices();
+    end.set_reason(to_proto(choice.reason));
+    end.set_matched_stop(choice.matched_stop);
+    end.set_completion_tokens(choice.completion_tokens);
+    end.set_cached_tokens(choice.cached_tokens);
+    end.set_seed(choice.seed);
+  }
   auto& timings = *message.mutable_timings();
   *timings.mutable_queue() = to_duration(finished.timings.queue);
   *timings.mutable_prefill() = to_duration(finished.timings.prefill);

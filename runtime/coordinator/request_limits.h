@@ -14,6 +14,7 @@ inline constexpr size_t kMaxStopStrings = 16;
 inline constexpr size_t kMaxStopStringBytes = 1024;
 inline constexpr size_t kMaxStopIds = 256;
 inline constexpr int kMaxChoices = 64;
+inline constexpr size_t kMaxSaltBytes = 128;
 inline constexpr size_t kMaxRequestIdChars = 128;
 inline constexpr size_t kMaxLogitBiases = 1024;
 inline constexpr int32_t kMaxTopLogprobs = 20;

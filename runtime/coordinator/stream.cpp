@@ -96,7 +96,8 @@ Finished Stream::finish(FinishReason reason, TimePoint now) const {
     return time.count() > 0 ? static_cast<double>(count) * 1e9 / static_cast<double>(time.count())
                             : 0.0;
   };
-  out.timings.prefill_tps = per_second(out.usage.prompt_tokens, out.timings.prefill);
+  out.timings.prefill_tps =
+      per_second(out.usage.prompt_tokens - cached_tokens_, out.timings.prefill);
   // The first token belongs to the prefill.
   out.timings.decode_tps = per_second(num_tokens_ - 1, out.timings.decode);
   return out;

@@ -78,6 +78,16 @@ coordinator::RankStatus from_proto(const v1::Rank& message) {
   return status;
 }
 
+std::string cache_end_of(v1::CacheEnd end) {
+  // CACHE_END_NEW_TEXT is "new_text".
+  std::string name = v1::CacheEnd_Name(end);
+  name = name.substr(std::min(name.size(), std::string_view("CACHE_END_").size()));
+  std::transform(name.begin(), name.end(), name.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return name;
+}
+
 coordinator::FinishReason reason_of(v1::FinishReason reason) {
   using coordinator::FinishReason;
   switch (reason) {
@@ -192,7 +202,8 @@ coordinator::Accepted from_proto(const std::string& request_id, const v1::Accept
 }
 
 coordinator::Delta from_proto(const v1::Delta& message) {
-  return {.text = message.text(),
+  return {.index = message.index(),
+          .text = message.text(),
           .token_ids = signed_ids(message.token_ids()),
           .logprobs = {message.logprobs().begin(), message.logprobs().end()},
           .top = tops_of(message.top_logprobs())};
@@ -209,7 +220,16 @@ coordinator::Finished from_proto(const v1::Finished& message) {
   finished.reason = reason_of(message.reason());
   finished.matched_stop = message.matched_stop();
   finished.usage = {.prompt_tokens = message.usage().prompt_tokens(),
-                    .completion_tokens = message.usage().completion_tokens()};
+                    .completion_tokens = message.usage().completion_tokens(),
+                    .cached_tokens = message.usage().cached_tokens()};
+  finished.cache = {.shared_tokens = message.cache().shared_tokens(),
+                    .end = cache_end_of(message.cache().end())};
+  for (const auto& end : message.choices())
+    finished.choices.push_back({.reason = reason_of(end.reason()),
+                                .matched_stop = end.matched_stop(),
+                                .completion_tokens = end.completion_tokens(),
+                                .cached_tokens = end.cached_tokens(),
+                                .seed = end.seed()});
   const auto& timings = message.timings();
   finished.timings = {.queue = span(timings.queue()),
                       .prefill = span(timings.prefill()),

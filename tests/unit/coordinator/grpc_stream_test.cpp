@@ -1,6 +1,7 @@
 // Streams through the real gRPC door: order, cancel, deadline, slow readers.
 #include <gtest/gtest.h>
 
+#include <map>
 #include <thread>
 
 #include "google/rpc/error_details.pb.h"
@@ -160,6 +161,66 @@ TEST_F(GrpcStreamTest, UnaryCollectsTheStream) {
   EXPECT_EQ(response.token_ids_size(), 5);
   EXPECT_EQ(response.request_id(), "meta");
   EXPECT_EQ(response.finished().usage().prompt_tokens(), 3);
+}
+
+// Two choices, their deltas in turns.
+void play_choices(const FakeRequestDoor::Submission& submission) {
+  submission.sink->accepted({.request_id = submission.request.request_id, .prompt_tokens = 3});
+  for (int i = 0; i < 3; ++i)
+    for (const int index : {1, 0})
+      submission.sink->delta({.index = index,
+                              .text = index == 0 ? "a" : "b",
+                              .token_ids = {10 * index + i},
+                              .logprobs = {}});
+  Finished finished;
+  finished.usage = {.prompt_tokens = 3, .completion_tokens = 6, .cached_tokens = 2};
+  finished.cache = {.shared_tokens = 2, .end = "diverged"};
+  finished.choices = {{.reason = FinishReason::kMaxTokens, .completion_tokens = 3, .seed = 7},
+                      {.reason = FinishReason::kStopToken, .completion_tokens = 3, .seed = 8}};
+  submission.sink->finished(finished);
+}
+
+TEST_F(GrpcStreamTest, ChoicesAreNumbered) {
+  grpc::ClientContext call;
+  auto two = request("two");
+  two.mutable_spec()->mutable_sampling()->set_n(2);
+  two.mutable_spec()->set_cache_salt("mine");
+  auto stream = stub_->StreamGenerate(&call, two);
+  const auto submission = fake_.submission(0);
+  ASSERT_NE(submission.sink, nullptr);
+  EXPECT_EQ(submission.request.num_choices, 2);
+  EXPECT_EQ(submission.request.cache_salt, "mine");
+  play_choices(submission);
+  std::map<int, std::string> texts;
+  v1::Finished finished;
+  v1::StreamGenerateResponse message;
+  while (stream->Read(&message)) {
+    if (message.has_delta()) texts[message.delta().index()] += message.delta().text();
+    if (message.has_finished()) finished = message.finished();
+  }
+  ASSERT_TRUE(stream->Finish().ok());
+  EXPECT_EQ(texts, (std::map<int, std::string>{{0, "aaa"}, {1, "bbb"}}));
+  EXPECT_EQ(finished.usage().cached_tokens(), 2);
+  EXPECT_EQ(finished.cache().end(), v1::CACHE_END_DIVERGED);
+  ASSERT_EQ(finished.choices_size(), 2);
+  EXPECT_EQ(finished.choices(1).reason(), v1::FINISH_REASON_STOP_TOKEN);
+  EXPECT_EQ(finished.choices(1).seed(), 8u);
+}
+
+TEST_F(GrpcStreamTest, UnaryHasAllChoices) {
+  std::thread server([this] { play_choices(fake_.submission(0)); });
+  grpc::ClientContext call;
+  v1::GenerateRequest message;
+  message.mutable_spec()->set_text("abc");
+  message.mutable_spec()->mutable_sampling()->set_n(2);
+  v1::GenerateResponse response;
+  const auto status = stub_->Generate(&call, message, &response);
+  server.join();
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(response.text(), "aaa");
+  ASSERT_EQ(response.more_choices_size(), 1);
+  EXPECT_EQ(response.more_choices(0).index(), 1);
+  EXPECT_EQ(response.more_choices(0).text(), "bbb");
 }
 
 TEST_F(GrpcStreamTest, AClientThatLeavesCancelsItsRequest) {

@@ -53,7 +53,6 @@ std::string repeated(const std::string& element, int count) {
 
 std::vector<BadRequestCase> bad_requests() {
   constexpr auto kBad = FailureCode::kInvalidArgument;
-  constexpr auto kMissing = FailureCode::kUnimplemented;
   const std::string text = R"("text":"a",)";
   const auto sampling = [&](const std::string& fields) {
     return "{" + text + R"("sampling":{)" + fields + "}}";
@@ -87,8 +86,9 @@ std::vector<BadRequestCase> bad_requests() {
       {sampling(R"("minP":"NaN")"), kBad, "sampling.min_p"},
       {sampling(R"("n":0)"), kBad, "sampling.n"},
       {sampling(R"("n":-1)"), kBad, "sampling.n"},
-      {sampling(R"("n":2)"), kMissing, "sampling.n"},
-      {sampling(R"("n":1000000000)"), kMissing, "sampling.n"},
+      {sampling(R"("n":65)"), kBad, "sampling.n"},
+      {sampling(R"("n":1000000000)"), kBad, "sampling.n"},
+      {"{" + text + R"("cacheSalt":")" + std::string(129, 's') + "\"}", kBad, "cache_salt"},
       {sampling(R"("logitBias":{"259":1.5})"), kBad, "sampling.logit_bias"},
       {sampling(R"("logitBias":{"4294967295":1.5})"), kBad, "sampling.logit_bias"},
       {sampling(R"("logitBias":{"5":100.5})"), kBad, "sampling.logit_bias[5]"},

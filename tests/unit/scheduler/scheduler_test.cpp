@@ -187,6 +187,84 @@ TEST(Scheduler, APausedScoreGoesOnWhereItStopped) {
   EXPECT_EQ(again.sequences[0].score, plan::Score::kNone);
 }
 
+SchedulerConfig cached() {
+  SchedulerConfig config = small();
+  config.num_blocks = 32;
+  config.num_checkpoints = 4;
+  config.block_bytes = 1;
+  config.checkpoint_bytes = 1000;  // so much that a prompt leaves one, at its end
+  config.max_batch_tokens = 64;
+  return config;
+}
+
+TEST(Scheduler, ChoicesWaitForTheStateOfTheFirstAndStartFromIt) {
+  Scheduler scheduler(cached());
+  NewSequence first = sequence(1, 20, 4), second = sequence(2, 20, 4);
+  first.has_forks = true;
+  second.fork_of = 1;
+  ASSERT_EQ(scheduler.admit(first), AdmitResult::kAdmitted);
+  EXPECT_EQ(scheduler.admit(second), AdmitResult::kLater);
+  const plan::StepPlan head = scheduler.next_plan(1).value();
+  ASSERT_EQ(head.sequences.size(), 1u);
+  EXPECT_EQ(head.sequences[0].tokens.size(), 12u) << "whole blocks of 4 that leave 8 tokens";
+  ASSERT_NE(head.sequences[0].save, plan::kNoCheckpoint);
+  ASSERT_EQ(scheduler.admit(second), AdmitResult::kAdmitted);
+  EXPECT_EQ(scheduler.prefix_of(2).tokens, 12);
+  const plan::StepPlan rest = scheduler.next_plan(1).value();
+  ASSERT_EQ(rest.admitted.size(), 1u);
+  EXPECT_EQ(rest.admitted[0].checkpoint, head.sequences[0].save);
+  EXPECT_EQ(rest.admitted[0].shared_blocks, head.sequences[0].new_blocks);
+  ASSERT_EQ(rest.sequences.size(), 2u);
+  for (const plan::ScheduledSequence& run : rest.sequences) {
+    EXPECT_EQ(run.start, 12);
+    EXPECT_EQ(run.tokens.size(), 8u);
+    EXPECT_TRUE(run.sample);
+  }
+  EXPECT_NE(rest.sequences[0].new_blocks, rest.sequences[1].new_blocks);
+}
+
+TEST(Scheduler, AHitKeepsTheHomeUnlessTheLoadSaysOtherwise) {
+  SchedulerConfig config = cached();
+  config.ep_per_stage = {2};
+  config.num_home_groups = 2;
+  config.max_batch_tokens = 2048;
+  config.num_blocks = 400;
+  config.max_sequences = 4;
+  Scheduler scheduler(config);
+  const auto homes_of = [&](const std::vector<NewSequence>& sequences) {
+    for (const NewSequence& s : sequences) EXPECT_EQ(scheduler.admit(s), AdmitResult::kAdmitted);
+    std::vector<int> homes;
+    const auto plan = scheduler.next_plan(1).value();
+    for (const plan::Admission& admission : plan.admitted) homes.push_back(admission.home);
+    answer(scheduler, plan);
+    return homes;
+  };
+  ASSERT_EQ(homes_of({sequence(1, 700, 100)}), std::vector<int>{0});
+  answer(scheduler, scheduler.next_plan(1).value());
+  // 692 tokens saved outweigh two sequences at 256 each, but not three.
+  EXPECT_EQ(homes_of({sequence(2, 700, 100), sequence(3, 700, 100)}), (std::vector<int>{0, 0}));
+  EXPECT_EQ(homes_of({sequence(4, 700, 100)}), std::vector<int>{1});
+}
+
+TEST(Scheduler, TheCacheGivesItsBlocksUpBeforeAnybodyIsPaused) {
+  SchedulerConfig config = cached();
+  config.num_blocks = 10;
+  Scheduler scheduler(config);
+  NewSequence first = sequence(1, 20, 1);
+  first.has_forks = true;  // so that even so short a prompt leaves a state
+  ASSERT_EQ(scheduler.admit(first), AdmitResult::kAdmitted);
+  for (int i = 0; i < 2; ++i) answer(scheduler, scheduler.next_plan(1).value());
+  scheduler.release(1);
+  EXPECT_EQ(scheduler.num_cached_blocks(), 3);
+  EXPECT_EQ(scheduler.num_free_blocks(), 10) << "nobody uses them";
+  NewSequence second = sequence(2, 20, 20);
+  second.salt = "another";
+  ASSERT_EQ(scheduler.admit(second), AdmitResult::kAdmitted);
+  for (int i = 0; i < 20; ++i) answer(scheduler, scheduler.next_plan(1).value());
+  EXPECT_EQ(scheduler.num_pauses(), 0u);
+  EXPECT_EQ(scheduler.prefix_cache().num_evictions(), 1u);
+}
+
 TEST(Scheduler, AnUnannouncedSequenceLeavesWithoutATrace) {
   Scheduler scheduler(small());
   ASSERT_EQ(scheduler.admit(sequence(1, 2, 2)), AdmitResult::kAdmitted);
