@@ -1,7 +1,7 @@
 // One struct a block type, on the split layout (kernels/quant/split_blocks.h): fetch() loads what
 // a 32-block of a row needs into registers, unpack() makes packed integers and scales of it, as the
 // unpack functions of kernels/quant do. Apart, so that loads can be under way long before they are
-// used. load_pair() does both for a thread of a tile. `bodies` and `heads` are those of the row.
+// used. `bodies` and `heads` are those of the row, in device or in shared memory.
 #pragma once
 #include <cstdint>
 
@@ -17,17 +17,31 @@ struct WeightBlock {
   float min;
 };
 
-// What one thread of a tile product needs of a block: words t and 4 + t of q (t from 0 to 3), which
-// is its place in an operand of the tensor cores.
-struct WeightPair {
-  int q[2];
-  float scale[2];
-  float min;
-};
-
 template <class T>
 __device__ inline T load_at(const uint8_t* at) {
-  return __ldg(reinterpret_cast<const T*>(at));
+  if constexpr (sizeof(T) == 16) {
+    uint4 out;
+    asm volatile("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(out.x), "=r"(out.y), "=r"(out.z), "=r"(out.w)
+                 : "l"(at));
+    return out;
+  } else if constexpr (sizeof(T) == 8) {
+    uint2 out;
+    asm volatile("ld.global.nc.v2.u32 {%0, %1}, [%2];" : "=r"(out.x), "=r"(out.y) : "l"(at));
+    return out;
+  } else if constexpr (sizeof(T) == 4) {
+    T out;
+    asm volatile("ld.global.nc.u32 %0, [%1];" : "=r"(out) : "l"(at));
+    return out;
+  } else if constexpr (sizeof(T) == 2) {
+    uint16_t out;
+    asm volatile("ld.global.nc.u16 %0, [%1];" : "=h"(out) : "l"(at));
+    return out;
+  } else {
+    uint32_t out;
+    asm volatile("ld.global.nc.u8 %0, [%1];" : "=r"(out) : "l"(at));
+    return static_cast<T>(out);
+  }
 }
 
 __device__ inline void words_of(const uint4& first, const uint4& second, uint32_t (&out)[8]) {
@@ -88,7 +102,8 @@ struct Q8_0 {
     uint4 body[2];
     uint16_t d;
   };
-  __device__ static void fetch(const SplitRow& row, int j, Raw& raw) {
+  template <class Row>
+  __device__ static void fetch(const Row& row, int j, Raw& raw) {
     raw.body[0] = load_at<uint4>(row.bodies + 32 * j);
     raw.body[1] = load_at<uint4>(row.bodies + 32 * j + 16);
     raw.d = load_at<uint16_t>(row.heads + 2 * j);
@@ -100,11 +115,6 @@ struct Q8_0 {
 #pragma unroll
     for (int i = 0; i < 8; ++i) out.q[i] = static_cast<int>(words[i]);
   }
-  __device__ static void load_pair(const SplitRow& row, int j, int t, WeightPair& out) {
-    out.scale[0] = half_bits(load_at<uint16_t>(row.heads + 2 * j));
-    out.q[0] = load_at<int>(row.bodies + 32 * j + 4 * t);
-    out.q[1] = load_at<int>(row.bodies + 32 * j + 16 + 4 * t);
-  }
 };
 
 struct Q4_K {
@@ -114,8 +124,9 @@ struct Q4_K {
   struct Raw {
     uint4 codes[2], head;
   };
-  __device__ static void fetch(const SplitRow& row, int j, Raw& raw) {
-    const uint8_t* body = row.bodies + 128 * (j / 8) + 32 * (j % 8 / 2);
+  template <class Row>
+  __device__ static void fetch(const Row& row, int j, Raw& raw) {
+    const auto body = row.bodies + 128 * (j / 8) + 32 * (j % 8 / 2);
     raw.codes[0] = load_at<uint4>(body);
     raw.codes[1] = load_at<uint4>(body + 16);
     raw.head = load_at<uint4>(row.heads + 16 * (j / 8));
@@ -128,13 +139,6 @@ struct Q4_K {
 #pragma unroll
     for (int i = 0; i < 8; ++i) out.q[i] = static_cast<int>(codes[i] >> shift & 0x0f0f0f0f);
   }
-  __device__ static void load_pair(const SplitRow& row, int j, int t, WeightPair& out) {
-    const uint8_t* body = row.bodies + 128 * (j / 8) + 32 * (j % 8 / 2) + 4 * t;
-    six_bit_scales(load_at<uint4>(row.heads + 16 * (j / 8)), j % 8, out);
-#pragma unroll
-    for (int i = 0; i < 2; ++i)
-      out.q[i] = static_cast<int>(load_at<uint32_t>(body + 16 * i) >> 4 * (j % 2) & 0x0f0f0f0f);
-  }
 };
 
 struct Q5_K {
@@ -144,9 +148,10 @@ struct Q5_K {
   struct Raw {
     uint4 codes[2], fifths[2], head;
   };
-  __device__ static void fetch(const SplitRow& row, int j, Raw& raw) {
-    const uint8_t* body = row.bodies + 160 * (j / 8);
-    const uint8_t* codes = body + 32 + 32 * (j % 8 / 2);
+  template <class Row>
+  __device__ static void fetch(const Row& row, int j, Raw& raw) {
+    const auto body = row.bodies + 160 * (j / 8);
+    const auto codes = body + 32 + 32 * (j % 8 / 2);
     raw.codes[0] = load_at<uint4>(codes);
     raw.codes[1] = load_at<uint4>(codes + 16);
     raw.fifths[0] = load_at<uint4>(body);
@@ -165,18 +170,6 @@ struct Q5_K {
       out.q[i] =
           static_cast<int>((codes[i] >> shift & 0x0f0f0f0f) | (fifths[i] >> g & 0x01010101) << 4);
   }
-  __device__ static void load_pair(const SplitRow& row, int j, int t, WeightPair& out) {
-    const uint8_t* body = row.bodies + 160 * (j / 8) + 4 * t;
-    const int g = j % 8;
-    six_bit_scales(load_at<uint4>(row.heads + 16 * (j / 8)), g, out);
-#pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      const uint32_t codes = load_at<uint32_t>(body + 32 + 32 * (g / 2) + 16 * i);
-      const uint32_t fifths = load_at<uint32_t>(body + 16 * i);
-      out.q[i] =
-          static_cast<int>((codes >> 4 * (g % 2) & 0x0f0f0f0f) | (fifths >> g & 0x01010101) << 4);
-    }
-  }
 };
 
 struct Q6_K {
@@ -187,11 +180,12 @@ struct Q6_K {
     uint4 low[2], high[2];
     uint16_t scales, d;
   };
-  __device__ static void fetch(const SplitRow& row, int j, Raw& raw) {
-    const uint8_t* body = row.bodies + 208 * (j / 8);
+  template <class Row>
+  __device__ static void fetch(const Row& row, int j, Raw& raw) {
+    const auto body = row.bodies + 208 * (j / 8);
     const int g = j % 8;
-    const uint8_t* low = body + 64 * (g / 4) + 32 * (g % 2);
-    const uint8_t* high = body + 128 + 32 * (g / 4);
+    const auto low = body + 64 * (g / 4) + 32 * (g % 2);
+    const auto high = body + 128 + 32 * (g / 4);
     raw.low[0] = load_at<uint4>(low);
     raw.low[1] = load_at<uint4>(low + 16);
     raw.high[0] = load_at<uint4>(high);
@@ -217,19 +211,6 @@ struct Q6_K {
 #pragma unroll
     for (int i = 0; i < 8; ++i) out.q[i] = static_cast<int>(join(low[i], high[i], j % 4));
   }
-  __device__ static void load_pair(const SplitRow& row, int j, int t, WeightPair& out) {
-    const uint8_t* body = row.bodies + 208 * (j / 8);
-    const int g = j % 8;
-    const float d = half_bits(load_at<uint16_t>(row.heads + 2 * (j / 8)));
-    const uint32_t scales = load_at<uint16_t>(body + 192 + 2 * g);
-#pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      const uint32_t low = load_at<uint32_t>(body + 64 * (g / 4) + 32 * (g % 2) + 16 * i + 4 * t);
-      const uint32_t high = load_at<uint32_t>(body + 128 + 32 * (g / 4) + 16 * i + 4 * t);
-      out.scale[i] = scale(d, scales >> 8 * i);
-      out.q[i] = static_cast<int>(join(low, high, g % 4));
-    }
-  }
 };
 
 struct IQ3_XXS {
@@ -253,8 +234,9 @@ struct IQ3_XXS {
     const uint32_t minus = ((signs >> 4 * (run % 2) & 15) * 0x00204081u & 0x01010101u) * 255u;
     return static_cast<int>(__vsub4(magnitude ^ minus, minus));
   }
-  __device__ static void fetch(const SplitRow& row, int j, Raw& raw) {
-    const uint8_t* body = row.bodies + 96 * (j / 8);
+  template <class Row>
+  __device__ static void fetch(const Row& row, int j, Raw& raw) {
+    const auto body = row.bodies + 96 * (j / 8);
     raw.indices = load_at<uint2>(body + 8 * (j % 8));
     raw.word = load_at<uint32_t>(body + 64 + 4 * (j % 8));
     raw.d = load_at<uint16_t>(row.heads + 2 * (j / 8));
@@ -266,15 +248,6 @@ struct IQ3_XXS {
       const uint32_t indices = run < 4 ? raw.indices.x : raw.indices.y;
       out.q[run] = look_up_run(indices >> 8 * (run % 4) & 255, raw.word, run);
     }
-  }
-  __device__ static void load_pair(const SplitRow& row, int j, int t, WeightPair& out) {
-    const uint8_t* body = row.bodies + 96 * (j / 8);
-    const int g = j % 8;
-    const auto word = load_at<uint32_t>(body + 64 + 4 * g);
-    out.scale[0] = scale(load_at<uint16_t>(row.heads + 2 * (j / 8)), word);
-#pragma unroll
-    for (int i = 0; i < 2; ++i)
-      out.q[i] = look_up_run(load_at<uint8_t>(body + 8 * g + 4 * i + t), word, 4 * i + t);
   }
 };
 
@@ -292,7 +265,8 @@ struct IQ4_XS {
     const uint32_t low = head.y >> 4 * g & 15;
     return __fmul_rn(half_bits(head.x), static_cast<float>(static_cast<int>(low | high << 4) - 32));
   }
-  __device__ static void fetch(const SplitRow& row, int j, Raw& raw) {
+  template <class Row>
+  __device__ static void fetch(const Row& row, int j, Raw& raw) {
     raw.codes = load_at<uint4>(row.bodies + 16 * j);
     raw.head = load_at<uint2>(row.heads + 8 * (j / 8));
   }
@@ -302,10 +276,6 @@ struct IQ4_XS {
     look_up(levels(), raw.codes.y, out.q[1], out.q[5]);
     look_up(levels(), raw.codes.z, out.q[2], out.q[6]);
     look_up(levels(), raw.codes.w, out.q[3], out.q[7]);
-  }
-  __device__ static void load_pair(const SplitRow& row, int j, int t, WeightPair& out) {
-    out.scale[0] = scale(load_at<uint2>(row.heads + 8 * (j / 8)), j % 8);
-    look_up(levels(), load_at<uint32_t>(row.bodies + 16 * j + 4 * t), out.q[0], out.q[1]);
   }
 };
 
@@ -322,7 +292,8 @@ struct MXFP4 {
   __device__ static float scale(uint32_t e) {
     return __uint_as_float(e >= 2 ? (e - 1) << 23 : 0x00200000u << e);
   }
-  __device__ static void fetch(const SplitRow& row, int j, Raw& raw) {
+  template <class Row>
+  __device__ static void fetch(const Row& row, int j, Raw& raw) {
     raw.codes = load_at<uint4>(row.bodies + 16 * j);
     raw.e = load_at<uint8_t>(row.heads + j);
   }
@@ -332,10 +303,6 @@ struct MXFP4 {
     look_up(levels(), raw.codes.y, out.q[1], out.q[5]);
     look_up(levels(), raw.codes.z, out.q[2], out.q[6]);
     look_up(levels(), raw.codes.w, out.q[3], out.q[7]);
-  }
-  __device__ static void load_pair(const SplitRow& row, int j, int t, WeightPair& out) {
-    out.scale[0] = scale(load_at<uint8_t>(row.heads + j));
-    look_up(levels(), load_at<uint32_t>(row.bodies + 16 * j + 4 * t), out.q[0], out.q[1]);
   }
 };
 

@@ -19,26 +19,19 @@ struct ExpertPlanes {
   }
 };
 
-struct ExpertGroup {
-  int expert;
-  int first_slot, num_rows;  // num_rows 0: nothing to do here
-};
-
 struct GroupTable {
-  const int32_t* starts;
+  const ActiveRows* active;
   const int32_t* row_of_slot;
-  const int32_t* active;
-  const int32_t* num_active;
 
-  __device__ ExpertGroup of_block() const {
-    if (static_cast<int>(blockIdx.y) >= *num_active) return {0, 0, 0};
-    const int expert = active[blockIdx.y];
-    return {expert, starts[expert], starts[expert + 1] - starts[expert]};
+  // num_rows is 0 where there is nothing to do.
+  __device__ ActiveRows of_block() const {
+    const int4 group = *reinterpret_cast<const int4*>(active + blockIdx.y);
+    return {group.x, group.y, group.z, 0};
   }
 };
 
 inline GroupTable group_table(const RowGroups& groups) {
-  return {groups.starts, groups.row_of_slot, groups.active, groups.num_active};
+  return {groups.active, groups.row_of_slot};
 }
 
 // Gate and up, and where SiLU(gate) * up goes. A thread block makes 32 columns, one 32-block.
@@ -68,6 +61,16 @@ __device__ inline void store_inner(const InnerRows& inner, int64_t slot, float v
   }
 }
 
+// The shared expert, whose tokens' thread blocks follow those of the experts; no tokens: none.
+struct SharedCall {
+  WeightPlanes gate, up, down;
+  RowInput input;  // int16 rows, one a token
+  InnerRows inner;
+  RowInput inner_input;  // the same, as rows of `down`
+  float* output;         // [tokens, num_outputs]
+  int num_tokens;
+};
+
 struct GateUpCall {
   ExpertPlanes gate, up;
   GroupTable groups;
@@ -75,6 +78,7 @@ struct GateUpCall {
   const float* f32;  // the rows of float experts
   int cols;
   InnerRows inner;
+  SharedCall shared;
 };
 
 struct DownCall {
@@ -84,11 +88,14 @@ struct DownCall {
   const float* f32;
   int cols, num_outputs;
   float* output;  // [slots, num_outputs]
+  SharedCall shared;
 };
 
-// How a backend's launch goes: the most experts that can be active, and where.
+// How a backend's launch goes: the most experts that can be active, the rows that one has on
+// average, and where.
 struct ExpertGrid {
   int max_active;
+  int64_t mean_rows;  // rounded up
   Stream stream;
 };
 

@@ -24,6 +24,46 @@ ExpertPlanes planes_of(std::span<const ExpertWeights> experts, WeightView Expert
   return planes;
 }
 
+// Few tokens of a shared expert go along in the launches by rows.
+constexpr int64_t kMaxSharedTokens = 16;
+
+bool goes_along(const SharedExpert& shared, int64_t intermediate) {
+  const ExpertWeights& weights = shared.weights;
+  return shared.input.rows <= kMaxSharedTokens && weights.gate.dtype == DType::kQ8_0 &&
+         weights.up.dtype == DType::kQ8_0 && weights.down.dtype == DType::kQ8_0 &&
+         weights.gate.rows == intermediate;
+}
+
+RowInput int16_rows(const InputRows& rows) { return row_input(rows.in(ActivationFormat::kInt16)); }
+
+SharedCall shared_call(const SharedExpert& shared) {
+  return {.gate = weight_planes(shared.weights.gate),
+          .up = weight_planes(shared.weights.up),
+          .down = weight_planes(shared.weights.down),
+          .input = int16_rows(shared.input),
+          .inner = {.columns = static_cast<int>(shared.weights.down.cols),
+                    .f32 = nullptr,
+                    .values = static_cast<int16_t*>(shared.inner.int16.values),
+                    .scales = shared.inner.int16.scales,
+                    .sums = shared.inner.int16.sums},
+          .inner_input = int16_rows(shared.inner),
+          .output = shared.output.f32(),
+          .num_tokens = static_cast<int>(shared.input.rows)};
+}
+
+void run_shared(const SharedExpert& shared, const Exec& exec) {
+  const ExpertWeights& weights = shared.weights;
+  const Projection first[] = {{weights.gate, shared.gate}, {weights.up, shared.up}};
+  project({shared.input, first}, exec);
+  silu_inputs({.mul = {.gate = shared.gate,
+                       .up = shared.up,
+                       .output = view_f32(shared.inner.f32, shared.inner.rows, shared.inner.cols)},
+               .output = shared.inner},
+              exec);
+  const Projection second = {weights.down, shared.output};
+  project({shared.inner, {&second, 1}}, exec);
+}
+
 }  // namespace
 
 void expert_mlp(const ExpertMlpParams& params, const Exec& exec) {
@@ -40,27 +80,36 @@ void expert_mlp(const ExpertMlpParams& params, const Exec& exec) {
                            .values = scratch.values,
                            .scales = scratch.scales,
                            .sums = scratch.sums};
-  const GateUpCall gate_up = {.gate = planes_of(params.experts, &ExpertWeights::gate),
-                              .up = planes_of(params.experts, &ExpertWeights::up),
-                              .groups = group_table(groups),
-                              .input = row_input(params.input),
-                              .f32 = static_cast<const float*>(params.input.values),
-                              .cols = static_cast<int>(params.input.cols),
-                              .inner = inner};
-  const DownCall down = {.down = planes_of(params.experts, &ExpertWeights::down),
-                         .groups = gate_up.groups,
-                         .input = {scratch.values,
-                                   scratch.scales,
-                                   scratch.sums,
-                                   static_cast<int>(intermediate / kActivationBlock)},
-                         .f32 = scratch.inner,
-                         .cols = static_cast<int>(intermediate),
-                         .num_outputs = static_cast<int>(first.down.rows),
-                         .output = params.output.f32()};
+  GateUpCall gate_up = {.gate = planes_of(params.experts, &ExpertWeights::gate),
+                        .up = planes_of(params.experts, &ExpertWeights::up),
+                        .groups = group_table(groups),
+                        .input = row_input(params.input),
+                        .f32 = static_cast<const float*>(params.input.values),
+                        .cols = static_cast<int>(params.input.cols),
+                        .inner = inner};
+  DownCall down = {.down = planes_of(params.experts, &ExpertWeights::down),
+                   .groups = gate_up.groups,
+                   .input = {scratch.values,
+                             scratch.scales,
+                             scratch.sums,
+                             static_cast<int>(intermediate / kActivationBlock)},
+                   .f32 = scratch.inner,
+                   .cols = static_cast<int>(intermediate),
+                   .num_outputs = static_cast<int>(first.down.rows),
+                   .output = params.output.f32()};
   const ExpertGrid grid = {
-      static_cast<int>(std::min<int64_t>(groups.num_experts, groups.num_pairs)), exec.stream};
+      .max_active = static_cast<int>(std::min<int64_t>(groups.num_experts, groups.num_pairs)),
+      .mean_rows = (groups.num_pairs + groups.num_experts - 1) / groups.num_experts,
+      .stream = exec.stream};
   const bool tiles = groups.num_pairs >= kTileRowsFrom * groups.num_experts;
 
+  if (params.shared != nullptr) {
+    const bool by_rows = !tiles && !float_down && is_quantized(first.gate.dtype);
+    if (by_rows && goes_along(*params.shared, intermediate))
+      gate_up.shared = down.shared = shared_call(*params.shared);
+    else
+      run_shared(*params.shared, exec);
+  }
   if (!is_quantized(first.gate.dtype))
     gate_up_floats(gate_up, first.gate.dtype, grid);
   else

@@ -7,110 +7,120 @@
 namespace shoal::kernels::cuda {
 namespace {
 
-static_assert(kTileRows == kInnerColumns);
+// Gate's and up's rows of the same 32 columns share a tile and its activations.
+template <class Shape, class Codec>
+using GateUpTile = TileProduct<Codec, Int8Rows, Shape, 2>;
+template <class Shape, class Codec>
+using DownTile = TileProduct<Codec, Int16Rows, Shape, 1>;
 
-constexpr int kTokenPieces = 4;
-constexpr int kTokens = 8 * kTokenPieces;
-
-// Names the input rows of the group's tokens from `begin` on; places past the end repeat the last.
-template <class RowOf>
-__device__ void name_rows(int32_t* rows, int num_tokens, const RowOf& row_of) {
-  if (threadIdx.x < kTokens)
-    rows[threadIdx.x] = row_of(min(static_cast<int>(threadIdx.x), num_tokens - 1));
-  __syncthreads();  // the rows are named before all look them up
-}
-
-// Grid: (intermediate / 32, active experts).
-template <class Codec>
-__global__ void __launch_bounds__(kTileThreads)
+// Grid: (intermediate / 32, active experts, pieces of their rows).
+template <class Shape, class Codec>
+__global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocksASm)
     gate_up_tile_kernel(const __grid_constant__ GateUpCall call) {
-  __shared__ TileScratch<kTokenPieces> scratch;
-  __shared__ float tile[kTokens][kInnerColumns + 1];  // one more, against bank conflicts
-  __shared__ int32_t input_rows[kTokens];
+  static_assert(Shape::kRows == 2 * kInnerColumns);
+  extern __shared__ int4 shared[];
+  __shared__ float inner[Shape::kTokens][kInnerColumns + 1];  // one more, against bank conflicts
   wait_for_inputs();
-  const ExpertGroup group = call.groups.of_block();
-  for (int begin = 0; begin < group.num_rows; begin += kTokens) {
-    const int num_tokens = min(kTokens, group.num_rows - begin);
-    name_rows(input_rows, num_tokens, [&](int t) {
-      return call.groups.row_of_slot[group.first_slot + begin + t];
-    });
-    TilePlace place = {.weight = call.gate.of(group.expert),
-                       .first_row = static_cast<int>(blockIdx.x) * kTileRows,
-                       .num_rows = call.inner.columns,
-                       .input_rows = input_rows,
-                       .num_tokens = num_tokens};
-    TileLanes gate[kRowPieces][kTokenPieces] = {};
-    accumulate_tile<Codec, Int8Rows, kTokenPieces>(place, call.input, gate);
-    add_tile_lanes<kTokenPieces>(gate, scratch);
-    place.weight = call.up.of(group.expert);
-    TileLanes up[kRowPieces][kTokenPieces] = {};
-    accumulate_tile<Codec, Int8Rows, kTokenPieces>(place, call.input, up);
-    add_tile_lanes<kTokenPieces>(up, scratch);
-    if (threadIdx.x < 32) {
-#pragma unroll
-      for (int r = 0; r < kRowPieces; ++r)
-#pragma unroll
-        for (int n = 0; n < kTokenPieces; ++n)
-#pragma unroll
-          for (int i = 0; i < 4; ++i) gate[r][n][i] = silu(gate[r][n][i]) * up[r][n][i];
-    }
-    store_tile<kTokenPieces>(
-        place, gate, [&](int row, int token, float value) { tile[token][row] = value; });
-    __syncthreads();  // warp 0 has written the tile before each token's warp reads it
-    for (int token = threadIdx.x / 32; token < num_tokens; token += kTileWarps)
-      store_inner(call.inner, group.first_slot + begin + token, tile[token][threadIdx.x % 32]);
-    __syncthreads();  // the tile has been read before the next turn writes it
-  }
-}
-
-// Grid: (outputs / 32, active experts).
-template <class Codec>
-__global__ void __launch_bounds__(kTileThreads)
-    down_tile_kernel(const __grid_constant__ DownCall call) {
-  __shared__ TileScratch<kTokenPieces> scratch;
-  __shared__ int32_t input_rows[kTokens];
-  wait_for_inputs();
-  const ExpertGroup group = call.groups.of_block();
-  for (int begin = 0; begin < group.num_rows; begin += kTokens) {
-    const int num_tokens = min(kTokens, group.num_rows - begin);
+  const ActiveRows group = call.groups.of_block();
+  const int step = static_cast<int>(gridDim.z) * Shape::kTokens;
+  for (int begin = blockIdx.z * Shape::kTokens; begin < group.num_rows; begin += step) {
+    const int num_tokens = min(Shape::kTokens, group.num_rows - begin);
     const int first = group.first_slot + begin;
-    name_rows(input_rows, num_tokens, [&](int t) { return first + t; });
-    const TilePlace place = {.weight = call.down.of(group.expert),
-                             .first_row = static_cast<int>(blockIdx.x) * kTileRows,
-                             .num_rows = call.num_outputs,
-                             .input_rows = input_rows,
-                             .num_tokens = num_tokens};
-    TileLanes lanes[kRowPieces][kTokenPieces] = {};
-    accumulate_tile<Codec, Int16Rows, kTokenPieces>(place, call.input, lanes);
-    add_tile_lanes<kTokenPieces>(lanes, scratch);
-    float* output = call.output + static_cast<int64_t>(first) * call.num_outputs + place.first_row;
-    store_tile<kTokenPieces>(place, lanes, [&](int row, int token, float value) {
-      output[static_cast<int64_t>(token) * call.num_outputs + row] = value;
+    const GateUpTile<Shape, Codec> tile(shared,
+                                        {{call.gate.of(group.expert), call.up.of(group.expert)},
+                                         static_cast<int>(blockIdx.x) * kInnerColumns,
+                                         call.inner.columns},
+                                        call.input);
+    tile.request_weights();
+    typename GateUpTile<Shape, Codec>::Lanes lanes = {};
+    tile.accumulate(
+        num_tokens, [&](int token) { return call.groups.row_of_slot[first + token]; }, lanes);
+    tile.finish(num_tokens, lanes, [&](int column, int token, const auto& values) {
+#pragma unroll
+      for (int i = 0; i < tile.kRun; ++i)
+        inner[token][column + i] = silu(values[i]) * values[tile.kRun + i];
     });
-    __syncthreads();  // the named rows have been read before the next turn names others
+    __syncthreads();  // all columns are written before each token's warp reads them
+    for (int token = threadIdx.x / 32; token < num_tokens; token += Shape::kWarps)
+      store_inner(call.inner, first + token, inner[token][threadIdx.x % 32]);
+    __syncthreads();  // they have been read before the next turn writes them
   }
 }
 
-device::Launch launch_of(int outputs, const ExpertGrid& grid) {
-  return device::Launch({.grid = dim3(static_cast<unsigned>((outputs + kTileRows - 1) / kTileRows),
-                                      static_cast<unsigned>(grid.max_active)),
-                         .block = dim3(kTileThreads),
-                         .stream = grid.stream,
-                         .overlaps_previous = true});
+// Grid: (outputs / rows of a tile, active experts, pieces of their rows).
+template <class Shape, class Codec>
+__global__ void __launch_bounds__(Shape::kThreads, Shape::kBlocksASm)
+    down_tile_kernel(const __grid_constant__ DownCall call) {
+  extern __shared__ int4 shared[];
+  wait_for_inputs();
+  const ActiveRows group = call.groups.of_block();
+  const int first_row = static_cast<int>(blockIdx.x) * Shape::kRows;
+  const bool by_fours = fours_fit(call.output, call.num_outputs);
+  const int step = static_cast<int>(gridDim.z) * Shape::kTokens;
+  for (int begin = blockIdx.z * Shape::kTokens; begin < group.num_rows; begin += step) {
+    const int num_tokens = min(Shape::kTokens, group.num_rows - begin);
+    const int first = group.first_slot + begin;
+    const DownTile<Shape, Codec> tile(
+        shared, {{call.down.of(group.expert)}, first_row, call.num_outputs}, call.input);
+    tile.request_weights();
+    typename DownTile<Shape, Codec>::Lanes lanes = {};
+    tile.accumulate(
+        num_tokens, [&](int token) { return first + token; }, lanes);
+    tile.finish(num_tokens, lanes, [&](int row, int token, const auto& values) {
+      store_run<tile.kRun>(call.output + static_cast<int64_t>(first + token) * call.num_outputs,
+                           {first_row + row, call.num_outputs},
+                           values,
+                           by_fours);
+    });
+    __syncthreads();  // the lanes have been read before the next turn's copies overwrite them
+  }
 }
+
+// How many rows an expert has on average decides the tile's tokens. Experts with more than twice
+// that many go on in further turns.
+template <class Shape>
+dim3 grid_of(int outputs, int outputs_a_tile, const ExpertGrid& grid) {
+  const int64_t likely = 2 * grid.mean_rows;
+  return dim3(static_cast<unsigned>((outputs + outputs_a_tile - 1) / outputs_a_tile),
+              static_cast<unsigned>(grid.max_active),
+              static_cast<unsigned>((likely + Shape::kTokens - 1) / Shape::kTokens));
+}
+
+template <class Shape>
+void launch_gate_up(const GateUpCall& call, DType dtype, const ExpertGrid& grid) {
+  with_codec(dtype, [&]<class Codec>(Codec) {
+    device::Launch({.grid = grid_of<Shape>(call.inner.columns, kInnerColumns, grid),
+                    .block = dim3(Shape::kThreads),
+                    .stream = grid.stream,
+                    .shared_bytes = GateUpTile<Shape, Codec>::bytes(call.input.num_blocks),
+                    .overlaps_previous = true})(gate_up_tile_kernel<Shape, Codec>, call);
+  });
+}
+
+template <class Shape>
+void launch_down(const DownCall& call, DType dtype, const ExpertGrid& grid) {
+  with_codec(dtype, [&]<class Codec>(Codec) {
+    device::Launch({.grid = grid_of<Shape>(call.num_outputs, Shape::kRows, grid),
+                    .block = dim3(Shape::kThreads),
+                    .stream = grid.stream,
+                    .shared_bytes = DownTile<Shape, Codec>::bytes(call.input.num_blocks),
+                    .overlaps_previous = true})(down_tile_kernel<Shape, Codec>, call);
+  });
+}
+
+// Mean rows of an expert from which a tile takes 64 of them.
+constexpr int64_t kWideFrom = 24;
+using Narrow = TileShape<4, 2, 1, 3, 2>;
+using Wide = TileShape<4, 4, 2, 3, 1>;
 
 }  // namespace
 
 void gate_up_tiles(const GateUpCall& call, DType dtype, const ExpertGrid& grid) {
-  with_codec(dtype, [&]<class Codec>(Codec) {
-    launch_of(call.inner.columns, grid)(gate_up_tile_kernel<Codec>, call);
-  });
+  (grid.mean_rows < kWideFrom ? launch_gate_up<Narrow> : launch_gate_up<Wide>)(call, dtype, grid);
 }
 
 void down_tiles(const DownCall& call, DType dtype, const ExpertGrid& grid) {
-  with_codec(dtype, [&]<class Codec>(Codec) {
-    launch_of(call.num_outputs, grid)(down_tile_kernel<Codec>, call);
-  });
+  (grid.mean_rows < kWideFrom ? launch_down<Narrow> : launch_down<Wide>)(call, dtype, grid);
 }
 
 }  // namespace shoal::kernels::cuda

@@ -89,7 +89,7 @@ void expect_equals_reference(const Shape& shape, int num_experts, int num_topk, 
   const int64_t num_pairs = tokens * num_topk;
   Both<int32_t> ids(random_topk(tokens, num_experts, num_topk));
   Both<int32_t> starts(num_experts + 1, -1), rows(num_pairs, -1), slots(num_pairs, -1);
-  Both<int32_t> active(num_experts, -1), num_active(1, -1);
+  Both<ActiveRows> active(num_experts, ActiveRows{});
   const auto groups = [&](Side side) {
     return RowGroups{.num_experts = num_experts,
                      .num_topk = num_topk,
@@ -97,8 +97,7 @@ void expect_equals_reference(const Shape& shape, int num_experts, int num_topk, 
                      .starts = starts.at(side),
                      .row_of_slot = rows.at(side),
                      .slot_of_pair = slots.at(side),
-                     .active = active.at(side),
-                     .num_active = num_active.at(side)};
+                     .active = active.at(side)};
   };
   run_on_both(&KernelTable::group_rows, [&](Side side) {
     return GroupRowsParams{ids.rows(side, tokens, num_topk), groups(side)};
@@ -141,7 +140,7 @@ void expect_equals_reference(const Shape& shape, int num_experts, int num_topk, 
 TEST(CudaExpertMlp, EqualsReference) {
   SHOAL_SKIP_WITHOUT_GPU();
   for (const Shape& shape : kShapes)
-    for (const int64_t tokens : {1, 2, 7, 40}) expect_equals_reference(shape, 8, 3, tokens);
+    for (const int64_t tokens : {1, 2, 7, 40, 203}) expect_equals_reference(shape, 8, 3, tokens);
 }
 
 // From single rows to the tensor cores' way, with experts of many rows and of none.

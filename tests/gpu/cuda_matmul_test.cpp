@@ -61,6 +61,16 @@ TEST_P(CudaMatmul, ManyTokensEqualReference) {
   expect_equals_reference(129, 512, {16, 64, 65, 333});
 }
 
+// Enough rows for the larger tiles, around the ends of their tokens, rows and stages of columns.
+TEST_P(CudaMatmul, ManyRowsEqualReference) {
+  SHOAL_SKIP_WITHOUT_GPU();
+  expect_equals_reference(7041, 256, {9, 16, 31, 33, 64, 70});
+  if (dtype_traits(GetParam()).block_elements <= 32)
+    expect_equals_reference(3524, 1056, {10, 17, 33, 129});
+  else
+    expect_equals_reference(3524, 1280, {10, 17, 33, 129});
+}
+
 INSTANTIATE_TEST_SUITE_P(Types,
                          CudaMatmul,
                          testing::ValuesIn(kTypes),
