@@ -1,15 +1,12 @@
-// Attention over the paged cache, one thread block a (token, query head): it walks the splits of
-// its keys in order. Where the workspace has room for all splits' results, each split gets a
-// thread block of its own and a second launch merges them in the same order, to the same bits.
+// The ops of attention, and kernels for any head dim: a thread block a (token, query head) walks
+// the splits of its keys in order. Where the workspace has room for all splits' results, each split
+// gets a thread block of its own and a second launch merges them in the same order, to the same
+// bits. Heads of 256 have kernels of their own (attention_call.cuh).
 #include <algorithm>
 
+#include "kernels/cuda/attention_call.cuh"
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/dependent_launch.cuh"
-#include "kernels/cuda/math.cuh"
-#include "kernels/cuda/op_checks.h"
-#include "kernels/cuda/quantize_rows.cuh"
-#include "kernels/cuda/rotary.cuh"
-#include "kernels/ops/attention.h"
 #include "kernels/ops/composed.h"
 #include "runtime/device/cuda_launch.h"
 
@@ -20,55 +17,13 @@ namespace {
 constexpr int kThreads = kAttentionSplit;
 static_assert(kThreads >= kMaxAttentionHeadDim);
 
-struct AttentionCall {
-  const float* query;
-  const float* key;
-  const float* value;
-  float* k_cache;
-  float* v_cache;
-  const int32_t* starts;
-  const int32_t* positions;
-  const int32_t* block_tables;
-  float* output;
-  int num_heads, num_kv_heads, head_dim, query_stride;
-  int block_size, block_table_stride, num_sequences;
-  // Of attention_mix: the output gate beside each query (its first head's), and the quantised
-  // output. Null in the plain op.
-  const float* gate = nullptr;
-  int16_t* values = nullptr;
-  float *scales = nullptr, *sums = nullptr;
-  // For split results, [token, head, split]; null where the splits are walked in turn.
-  float* partial_acc = nullptr;  // [.., head_dim]
-  float2* partial_max_sum = nullptr;
-  int max_splits = 0;
-
-  // Floats from the beginning of the cache to a position's head_dim values.
-  __device__ int64_t cache_at(int sequence, int kv_head, int position) const {
-    const int64_t block =
-        block_tables[static_cast<int64_t>(sequence) * block_table_stride + position / block_size];
-    return ((block * num_kv_heads + kv_head) * block_size + position % block_size) * head_dim;
-  }
-
-  // Sequences are few, so a token looks its own up.
-  __device__ int sequence_of(int64_t token) const {
-    int low = 0, high = num_sequences - 1;
-    while (low < high) {
-      const int middle = (low + high + 1) / 2;
-      if (starts[middle] <= token)
-        low = middle;
-      else
-        high = middle - 1;
-    }
-    return low;
-  }
-};
-
 // Grid: (tokens, KV heads).
 __global__ void store_kv_kernel(const __grid_constant__ AttentionCall call) {
   wait_for_inputs();
   const int64_t token = blockIdx.x;
   const int head = blockIdx.y;
-  const int64_t to = call.cache_at(call.sequence_of(token), head, call.positions[token]);
+  const int64_t to =
+      call.cache_row(call.sequence_of(token), head, call.positions[token]) * call.head_dim;
   const int64_t from = (token * call.num_kv_heads + head) * call.head_dim;
   for (int d = threadIdx.x; d < call.head_dim; d += blockDim.x) {
     call.k_cache[to + d] = call.key[from + d];
@@ -76,37 +31,36 @@ __global__ void store_kv_kernel(const __grid_constant__ AttentionCall call) {
   }
 }
 
-struct HeadsCall {
-  const float *query_weight, *key_weight;
-  HeadShape shape;
-  float* query;
-};
-
 constexpr int kHeadsAThreadBlock = 4;
 
 // Queries in place, keys and values into the cache, a warp a head.
 // Grid: (ceil((query heads + 2 KV heads) / 4), tokens).
 __global__ void __launch_bounds__(32 * kHeadsAThreadBlock)
     prepare_heads_kernel(const __grid_constant__ AttentionCall call,
-                         const __grid_constant__ HeadsCall heads,
-                         const __grid_constant__ Frequencies frequencies) {
+                         const __grid_constant__ HeadsInput heads) {
   wait_for_inputs();
   int head = blockIdx.x * kHeadsAThreadBlock + threadIdx.x / 32;
   const int64_t token = blockIdx.y;
   const double position = call.positions[token];
   if (head < call.num_heads) {
-    float* query = heads.query + (token * call.num_heads + head) * call.query_stride;
-    norm_and_rotate(query, query, heads.query_weight, position, heads.shape, frequencies);
+    float* query = heads.call.query + (token * call.num_heads + head) * call.query_stride;
+    norm_and_rotate(
+        query, query, heads.call.query_weight, position, heads.call.shape, heads.frequencies);
     return;
   }
   head -= call.num_heads;
   if (head >= 2 * call.num_kv_heads) return;
   const int kv_head = head % call.num_kv_heads;
   const int64_t from = (token * call.num_kv_heads + kv_head) * call.head_dim;
-  const int64_t to = call.cache_at(call.sequence_of(token), kv_head, call.positions[token]);
+  const int64_t to =
+      call.cache_row(call.sequence_of(token), kv_head, call.positions[token]) * call.head_dim;
   if (head < call.num_kv_heads) {
-    norm_and_rotate(
-        call.key + from, call.k_cache + to, heads.key_weight, position, heads.shape, frequencies);
+    norm_and_rotate(call.key + from,
+                    call.k_cache + to,
+                    heads.call.key_weight,
+                    position,
+                    heads.call.shape,
+                    heads.frequencies);
     return;
   }
   for (int d = threadIdx.x % 32; d < call.head_dim; d += 32)
@@ -134,9 +88,10 @@ __device__ Split run_split(const AttentionCall& call,
                            int count,
                            SplitScratch& scratch) {
   const int tid = threadIdx.x;
-  if (tid < count) scratch.cache_at[tid] = call.cache_at(sequence, kv_head, begin + tid);
+  if (tid < count)
+    scratch.cache_at[tid] = call.cache_row(sequence, kv_head, begin + tid) * call.head_dim;
   __syncthreads();  // the query and the places are written before the dots read them
-  const float scale = __fdiv_rn(1.0f, __fsqrt_rn(static_cast<float>(call.head_dim)));
+  const float scale = score_scale(call.head_dim);
   // Eight threads a position. Whole warps take part in the tree, so the last position is repeated.
   for (int first = 0; first < count; first += kThreads / kLanes) {
     const int i = first + tid / kLanes;
@@ -172,12 +127,8 @@ __device__ Split run_split(const AttentionCall& call,
 }
 
 __device__ void merge_splits(Split& total, const Split& split) {
-  const float max = split.max > total.max ? split.max : total.max;
-  const float keep = exp_f32(total.max - max);
-  const float add = exp_f32(split.max - max);
-  total.max = max;
-  total.sum = __fmaf_rn(total.sum, keep, split.sum * add);
-  total.acc = __fmaf_rn(total.acc, keep, split.acc * add);
+  total.acc =
+      merge_acc(total.acc, split.acc, merge_sums(total.max, total.sum, split.max, split.sum));
 }
 
 __device__ void load_query(const AttentionCall& call, int64_t token, int head, float* query) {
@@ -187,24 +138,11 @@ __device__ void load_query(const AttentionCall& call, int64_t token, int head, f
 }
 
 // Whole warps: attention_mix is for head dims that are multiples of 32.
-__device__ void store_output(const AttentionCall& call,
-                             int64_t token,
-                             int head,
-                             const Split& total) {
-  if (threadIdx.x >= call.head_dim) return;
-  const int64_t index = token * call.num_heads + head;
-  const int64_t at = index * call.head_dim + threadIdx.x;
-  float value = total.acc * __fdiv_rn(1.0f, total.sum);
-  if (call.gate != nullptr)
-    value = value * sigmoid(call.gate[index * call.query_stride + threadIdx.x]);
-  call.output[at] = value;
-  if (call.values == nullptr) return;
-  const QuantizedColumn column = quantize_column(value, kInt16Limit);
-  call.values[at] = static_cast<int16_t>(column.value);
-  if (threadIdx.x % 32 == 0) {
-    call.scales[at / 32] = column.scale;
-    call.sums[at / 32] = column.sum;
-  }
+__device__ void store_total(const AttentionCall& call, int64_t head_row, const Split& total) {
+  const int dim = threadIdx.x;
+  if (dim >= call.head_dim) return;
+  store_output(
+      call, head_row, dim, total.acc * __fdiv_rn(1.0f, total.sum), load_gate(call, head_row, dim));
 }
 
 // Grid: (tokens, heads).
@@ -223,7 +161,7 @@ __global__ void __launch_bounds__(kThreads)
     const int count = min(length - begin, kAttentionSplit);
     merge_splits(total, run_split(call, sequence, kv_head, begin, count, scratch));
   }
-  store_output(call, token, head, total);
+  store_total(call, token * call.num_heads + head, total);
 }
 
 // Grid: (splits, tokens, heads).
@@ -243,26 +181,30 @@ __global__ void __launch_bounds__(kThreads)
                                 begin,
                                 min(length - begin, kAttentionSplit),
                                 scratch);
+  if (length <= kAttentionSplit) return store_total(call, token * call.num_heads + head, split);
   const int64_t at = (token * call.num_heads + head) * call.max_splits + blockIdx.x;
   if (threadIdx.x < call.head_dim) call.partial_acc[at * call.head_dim + threadIdx.x] = split.acc;
   if (threadIdx.x == 0) call.partial_max_sum[at] = make_float2(split.max, split.sum);
 }
 
-// Grid: (tokens, heads).
+// Rows of several splits. Grid: (rows, heads).
 __global__ void __launch_bounds__(kThreads)
     merge_splits_kernel(const __grid_constant__ AttentionCall call) {
   wait_for_inputs();
-  const int64_t token = blockIdx.x;
+  const int64_t row = blockIdx.x;
+  const int64_t token = call.token_of_row(row);
+  if (token < 0) return;
   const int head = blockIdx.y;
   const int num_splits = call.positions[token] / kAttentionSplit + 1;
-  if (threadIdx.x >= call.head_dim) return;
-  const int64_t at = (token * call.num_heads + head) * call.max_splits;
+  if (num_splits == 1 || threadIdx.x >= call.head_dim) return;
+  const int64_t at = (row * call.num_heads + head) * call.max_splits;
   const float* acc = call.partial_acc + at * call.head_dim + threadIdx.x;
   const float2* max_sum = call.partial_max_sum + at;
   Split total = {max_sum[0].x, max_sum[0].y, acc[0]};
+#pragma unroll 8
   for (int s = 1; s < num_splits; ++s)
     merge_splits(total, {max_sum[s].x, max_sum[s].y, acc[static_cast<int64_t>(s) * call.head_dim]});
-  store_output(call, token, head, total);
+  store_total(call, token * call.num_heads + head, total);
 }
 
 AttentionCall call_of(const AttentionParams& params) {
@@ -284,39 +226,63 @@ AttentionCall call_of(const AttentionParams& params) {
           .num_sequences = params.num_sequences};
 }
 
-// Gives the call room for its splits if the workspace has it.
-bool place_partials(const AttentionParams& params,
-                    std::span<std::byte> workspace,
-                    AttentionCall& call) {
-  const int64_t room = int64_t{params.block_table_stride} * params.cache.block_size;
+// Gives the call room for the splits of `num_rows` rows if there are several and the workspace has
+// it. max_splits is what the block tables could hold, as the sequences' lengths are on the device.
+void place_partials(int64_t num_rows, std::span<std::byte> workspace, AttentionCall& call) {
+  const int64_t room = int64_t{call.block_table_stride} * call.block_size;
   call.max_splits = static_cast<int>((room + kAttentionSplit - 1) / kAttentionSplit);
-  const auto num_partials =
-      static_cast<size_t>(params.query.rows() * params.num_heads * call.max_splits);
-  const size_t acc_bytes = num_partials * static_cast<size_t>(params.head_dim) * sizeof(float);
-  if (call.max_splits < 2 || params.query.rows() > 65535 ||
-      acc_bytes + num_partials * sizeof(float2) > workspace.size())
-    return false;
+  const auto num_partials = static_cast<size_t>(num_rows * call.num_heads * call.max_splits);
+  const size_t acc_bytes = num_partials * static_cast<size_t>(call.head_dim) * sizeof(float);
+  if (call.max_splits < 2 || acc_bytes + num_partials * sizeof(float2) > workspace.size()) return;
   call.partial_acc = reinterpret_cast<float*>(workspace.data());
   call.partial_max_sum = reinterpret_cast<float2*>(workspace.data() + acc_bytes);
-  return true;
 }
 
 device::LaunchShape heads_launch(dim3 grid, Stream stream) {
   return {.grid = grid, .block = dim3(kThreads), .stream = stream, .overlaps_previous = true};
 }
 
+void launch_heads(void (*kernel)(AttentionCall),
+                  dim3 grid,
+                  const AttentionCall& call,
+                  Stream stream) {
+  device::Launch(heads_launch(grid, stream))(kernel, call);
+}
+
+void merge_rows(const AttentionCall& call, int64_t num_rows, Stream stream) {
+  if (call.partial_acc == nullptr) return;
+  launch_heads(merge_splits_kernel,
+               dim3(static_cast<unsigned>(num_rows), static_cast<unsigned>(call.num_heads)),
+               call,
+               stream);
+}
+
+// One token a sequence, where a sequence has one. `heads`: as launch_decode has it.
+void decode(AttentionCall call, const HeadsInput* heads, const Exec& exec) {
+  call.rows_are_sequences = true;
+  place_partials(call.num_sequences, exec.workspace, call);
+  launch_decode(call, heads, exec.stream);
+  merge_rows(call, call.num_sequences, exec.stream);
+}
+
 // Keys and values are in the cache.
-void run_attention(const AttentionParams& params, AttentionCall call, const Exec& exec) {
-  const auto num_tokens = static_cast<unsigned>(params.query.rows());
-  const auto num_heads = static_cast<unsigned>(params.num_heads);
-  const auto launch = [&](dim3 grid, void (*kernel)(AttentionCall)) {
-    device::Launch(heads_launch(grid, exec.stream))(kernel, call);
-  };
-  if (!place_partials(params, exec.workspace, call))
-    return launch(dim3(num_tokens, num_heads), attention_kernel);
-  launch(dim3(static_cast<unsigned>(call.max_splits), num_tokens, num_heads),
-         attention_split_kernel);
-  launch(dim3(num_tokens, num_heads), merge_splits_kernel);
+void run_attention(AttentionCall call, int64_t num_rows, const Exec& exec) {
+  const bool decodes =
+      decodes_in_clusters(call) && (call.num_sequences > 1 || num_rows == call.num_sequences);
+  if (decodes) decode(call, nullptr, exec);
+  // A card without clusters decodes better by (token, query head).
+  if (prefills_in_tiles(call) && (decodes || num_rows > call.num_sequences))
+    return launch_prefill(call, num_rows, !decodes, exec.stream);
+  const auto num_tokens = static_cast<unsigned>(num_rows);
+  const auto num_heads = static_cast<unsigned>(call.num_heads);
+  if (num_rows <= 65535) place_partials(num_rows, exec.workspace, call);
+  if (call.partial_acc == nullptr)
+    return launch_heads(attention_kernel, dim3(num_tokens, num_heads), call, exec.stream);
+  launch_heads(attention_split_kernel,
+               dim3(static_cast<unsigned>(call.max_splits), num_tokens, num_heads),
+               call,
+               exec.stream);
+  merge_rows(call, num_rows, exec.stream);
 }
 
 }  // namespace
@@ -327,7 +293,7 @@ void attention(const AttentionParams& params, const Exec& exec) {
   device::Launch(heads_launch(
       dim3(static_cast<unsigned>(params.query.rows()), static_cast<unsigned>(params.num_kv_heads)),
       exec.stream))(store_kv_kernel, call);
-  run_attention(params, call, exec);
+  run_attention(call, params.query.rows(), exec);
 }
 
 void attention_mix(const AttentionMixParams& params, const Exec& exec) {
@@ -342,19 +308,24 @@ void attention_mix(const AttentionMixParams& params, const Exec& exec) {
   call.values = static_cast<int16_t*>(params.output.int16.values);
   call.scales = params.output.int16.scales;
   call.sums = params.output.int16.sums;
-  const HeadsCall heads = {
-      .query_weight = params.query.weight,
-      .key_weight = params.key.weight,
-      .shape = {attention.head_dim, params.query.rotary_dim, params.query.epsilon},
-      .query = attention.query.f32()};
+  const int64_t num_rows = attention.query.rows();
+  const HeadsInput heads = {
+      .call = {.query_weight = params.query.weight,
+               .key_weight = params.key.weight,
+               .shape = {attention.head_dim, params.query.rotary_dim, params.query.epsilon},
+               .query = attention.query.f32()},
+      .frequencies = frequencies_of(params.query)};
+  // A decode step: as many rows as sequences means one each, as in delta_mix.
+  if (num_rows == call.num_sequences && decodes_in_clusters(call))
+    return decode(call, &heads, exec);
   const int warps = attention.num_heads + 2 * attention.num_kv_heads;
   device::Launch(
       {.grid = dim3(static_cast<unsigned>((warps + kHeadsAThreadBlock - 1) / kHeadsAThreadBlock),
-                    static_cast<unsigned>(attention.query.rows())),
+                    static_cast<unsigned>(num_rows)),
        .block = dim3(32 * kHeadsAThreadBlock),
        .stream = exec.stream,
-       .overlaps_previous = true})(prepare_heads_kernel, call, heads, frequencies_of(params.query));
-  run_attention(attention, call, exec);
+       .overlaps_previous = true})(prepare_heads_kernel, call, heads);
+  run_attention(call, num_rows, exec);
 }
 
 }  // namespace shoal::kernels::cuda

@@ -29,29 +29,46 @@ struct HeadShape {
   float epsilon;
 };
 
-// `to` may be `from`.
+struct Rotation {
+  float sine, cosine;
+};
+
+__device__ inline Rotation rotation_by(double angle) {
+  double sine, cosine;
+  sincos(angle, &sine, &cosine);
+  return {static_cast<float>(sine), static_cast<float>(cosine)};
+}
+
+// `to` may be `from`. rotation_of(i) is the Rotation of pair i.
+template <class RotationOf>
+__device__ inline void norm_and_rotate(const float* from,
+                                       float* to,
+                                       const float* weight,
+                                       const HeadShape& shape,
+                                       const RotationOf& rotation_of) {
+  const float scale =
+      norm_scale(lane_dot(from, from, shape.head_dim), shape.head_dim, shape.epsilon);
+  const int half = shape.rotary_dim / 2;
+  __syncwarp();  // the sum above has read the head that the lines below may overwrite
+  for (int i = threadIdx.x % 32; i < half; i += 32) {
+    const Rotation rotation = rotation_of(i);
+    const float a = (from[i] * scale) * weight[i];
+    const float b = (from[i + half] * scale) * weight[i + half];
+    to[i] = __fmaf_rn(a, rotation.cosine, -(b * rotation.sine));
+    to[i + half] = __fmaf_rn(b, rotation.cosine, a * rotation.sine);
+  }
+  for (int k = shape.rotary_dim + threadIdx.x % 32; k < shape.head_dim; k += 32)
+    to[k] = (from[k] * scale) * weight[k];
+}
+
 __device__ inline void norm_and_rotate(const float* from,
                                        float* to,
                                        const float* weight,
                                        double position,
                                        const HeadShape& shape,
                                        const Frequencies& frequencies) {
-  const float scale =
-      norm_scale(lane_dot(from, from, shape.head_dim), shape.head_dim, shape.epsilon);
-  const int half = shape.rotary_dim / 2;
-  __syncwarp();  // the sum above has read the head that the lines below may overwrite
-  for (int i = threadIdx.x % 32; i < half; i += 32) {
-    double sine, cosine;
-    sincos(position * frequencies.value[i], &sine, &cosine);
-    const auto s = static_cast<float>(sine);
-    const auto c = static_cast<float>(cosine);
-    const float a = (from[i] * scale) * weight[i];
-    const float b = (from[i + half] * scale) * weight[i + half];
-    to[i] = __fmaf_rn(a, c, -(b * s));
-    to[i + half] = __fmaf_rn(b, c, a * s);
-  }
-  for (int k = shape.rotary_dim + threadIdx.x % 32; k < shape.head_dim; k += 32)
-    to[k] = (from[k] * scale) * weight[k];
+  norm_and_rotate(
+      from, to, weight, shape, [&](int i) { return rotation_by(position * frequencies.value[i]); });
 }
 
 }  // namespace shoal::kernels::cuda

@@ -119,10 +119,14 @@ TEST(CudaAttentionMix, EqualsReference) {
   for (const int head_dim : {256, 64})
     for (const size_t workspace : {size_t{0}, size_t{1} << 26})
       for (const auto& [before, lengths] :
-           std::vector<std::pair<std::vector<int>, std::vector<int>>>{
-               {{0}, {1}}, {{700, 3}, {1, 1}}, {{250, 0}, {20, 3}}}) {
+           std::vector<std::pair<std::vector<int>, std::vector<int>>>{{{0}, {1}},
+                                                                      {{255}, {1}},
+                                                                      {{256}, {1}},
+                                                                      {{700, 3}, {1, 1}},
+                                                                      {{250, 0}, {20, 3}},
+                                                                      {{300, 10, 2}, {1, 37, 1}}}) {
         SCOPED_TRACE(testing::Message() << "head_dim " << head_dim << ", workspace " << workspace);
-        const int num_heads = 4, num_kv = 2, block_size = 32;
+        const int num_heads = head_dim / 16, num_kv = 2, block_size = 32;
         const auto count = static_cast<int>(lengths.size());
         const std::vector<int32_t> begin = starts_of(lengths);
         const int64_t n = begin.back();
@@ -133,7 +137,7 @@ TEST(CudaAttentionMix, EqualsReference) {
           longest = std::max(longest, before[s] + lengths[s]);
           for (int i = 0; i < lengths[s]; ++i) position.push_back(before[s] + i);
         }
-        const int stride = longest / block_size + 1;
+        const int stride = longest / block_size + 9;
         std::vector<int32_t> table(count * stride);
         std::iota(table.begin(), table.end(), 1);
         const auto cache_floats =
