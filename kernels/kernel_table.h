@@ -42,6 +42,7 @@ struct KernelTable {
   Kernel<DeltaMixParams> delta_mix;
   Kernel<AttentionMixParams> attention_mix;
   Kernel<SiluInputsParams> silu_inputs;
+  bool experts_take_shared;  // expert_mlp runs ExpertMlpParams::shared
   // Routing and tokens that only the device knows.
   Kernel<GroupRowsParams> group_rows;
   Kernel<CombineRowsParams> combine_rows;

@@ -9,7 +9,7 @@ size_t num_words(int num_experts, AllToAllShape shape) {
   const auto experts = static_cast<size_t>(num_experts);
   const auto pairs =
       static_cast<size_t>(shape.max_token_capacity) * static_cast<size_t>(shape.num_topk);
-  return (experts + 1) + 2 * pairs + experts + 1;
+  return 4 * experts + (experts + 1) + 2 * pairs;
 }
 
 }  // namespace
@@ -21,11 +21,10 @@ DeviceLocalExperts::DeviceLocalExperts(Backend backend, int num_experts, AllToAl
   const int64_t max_pairs = int64_t{shape.max_token_capacity} * shape.num_topk;
   groups_.num_experts = num_experts;
   groups_.num_topk = shape.num_topk;
-  groups_.starts = memory_.as<int32_t>();
+  groups_.active = memory_.as<kernels::ActiveRows>();
+  groups_.starts = memory_.as<int32_t>() + 4 * num_experts;
   groups_.row_of_slot = groups_.starts + num_experts + 1;
   groups_.slot_of_pair = groups_.row_of_slot + max_pairs;
-  groups_.active = groups_.slot_of_pair + max_pairs;
-  groups_.num_active = groups_.active + num_experts;
 }
 
 DispatchHandle DeviceLocalExperts::start_dispatch(const Routing& routing, const Exec& exec) {

@@ -30,7 +30,7 @@ __global__ void __launch_bounds__(kThreads)
     gate_up_kernel(const __grid_constant__ GateUpCall call) {
   __shared__ float tile[kInnerColumns];
   wait_for_inputs();
-  const ExpertGroup group = call.groups.of_block();
+  const ActiveRows group = call.groups.of_block();
   const int column = threadIdx.x / kLanes;
   const int row =
       min(static_cast<int>(blockIdx.x) * kInnerColumns + column, call.inner.columns - 1);
@@ -51,7 +51,7 @@ __global__ void __launch_bounds__(kThreads)
 template <class Weights>
 __global__ void __launch_bounds__(kThreads) down_kernel(const __grid_constant__ DownCall call) {
   wait_for_inputs();
-  const ExpertGroup group = call.groups.of_block();
+  const ActiveRows group = call.groups.of_block();
   const int out = blockIdx.x * kInnerColumns + threadIdx.x / kLanes;
   const uint8_t* row =
       row_of<Weights>(call.down.of(group.expert), min(out, call.num_outputs - 1), call.cols);

@@ -81,13 +81,12 @@ __global__ void __launch_bounds__(kThreads)
   const int2 end = running_sum(make_int2(count, count > 0 ? 1 : 0), warp_sums);
   if (known) {
     groups.starts[expert] = end.x - count;
-    if (count > 0) groups.active[end.y - 1] = expert;
-    if (expert + 1 == groups.num_experts) {
-      groups.starts[groups.num_experts] = end.x;
-      *groups.num_active = end.y;
-    }
+    if (count > 0) groups.active[end.y - 1] = {expert, end.x - count, count, 0};
+    if (expert + 1 == groups.num_experts) groups.starts[groups.num_experts] = end.x;
   }
-  __syncthreads();  // starts and the warps' ranks are written before slots are given out
+  // Starts and the warps' ranks are written before slots are given out.
+  const int num_active = __syncthreads_count(count > 0);
+  if (known && expert >= num_active) groups.active[expert] = {};
   walk_pairs(ids, num_pairs, counts, [&](int pair, int of, int rank) {
     const int slot = groups.starts[of] + rank;
     groups.row_of_slot[slot] = pair / groups.num_topk;

@@ -6,6 +6,7 @@
 #pragma once
 #include <span>
 
+#include "kernels/ops/input_rows.h"
 #include "kernels/ops/matmul.h"
 #include "kernels/ops/row_groups.h"
 
@@ -17,6 +18,15 @@ struct ExpertWeights {
   WeightView down;  // [hidden, intermediate]
 };
 
+// The shared expert, on every token: what project (gate, up), silu_inputs and project (down) give.
+struct SharedExpert {
+  ExpertWeights weights;
+  InputRows input;      // [tokens, hidden]
+  TensorView gate, up;  // [tokens, intermediate] f32, scratch
+  InputRows inner;      // [tokens, intermediate], scratch
+  TensorView output;    // [tokens, hidden] f32
+};
+
 struct ExpertMlpParams {
   std::span<const ExpertWeights> experts;      // one per local expert
   std::span<const int32_t> tokens_per_expert;  // same length; sums to input.rows
@@ -26,6 +36,8 @@ struct ExpertMlpParams {
   // token, output a row a slot, and the workspace is for num_pairs rows. CUDA wants the experts of
   // a matrix one after another in memory: experts[1].gate begins where experts[0].gate ends.
   const RowGroups* groups = nullptr;
+  // Done too where the backend takes it (KernelTable::experts_take_shared); null elsewhere.
+  const SharedExpert* shared = nullptr;
   // Scratch comes from Exec::workspace: at least expert_mlp_workspace(n, intermediate) bytes.
 };
 

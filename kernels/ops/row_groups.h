@@ -11,6 +11,15 @@
 
 namespace shoal::kernels {
 
+// An expert that has rows.
+struct ActiveRows {
+  int32_t expert = 0;
+  int32_t first_slot = 0;
+  int32_t num_rows = 0;
+  int32_t unused = 0;  // to 16 bytes, one load
+  bool operator==(const ActiveRows&) const = default;
+};
+
 struct RowGroups {
   int num_experts = 0;
   int num_topk = 0;
@@ -18,8 +27,9 @@ struct RowGroups {
   int32_t* starts = nullptr;        // [num_experts + 1] first slot of each expert
   int32_t* row_of_slot = nullptr;   // [num_pairs] token
   int32_t* slot_of_pair = nullptr;  // [num_pairs]
-  int32_t* active = nullptr;        // [num_experts] experts that have rows, rising
-  int32_t* num_active = nullptr;    // [1]
+  // [num_experts] in rising order of experts; places past their number have no rows. 16-byte
+  // aligned.
+  ActiveRows* active = nullptr;
 };
 
 // Fills every array of `groups`.

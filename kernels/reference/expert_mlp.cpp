@@ -24,12 +24,12 @@ void gate_and_up(const ExpertWeights& expert,
 }
 
 int64_t list_grouped_experts(const RowGroups& groups, ActiveExpert* active) {
-  for (int32_t a = 0; a < *groups.num_active; ++a) {
-    const int32_t expert = groups.active[a];
-    const int32_t first = groups.starts[expert];
-    active[a] = {expert, groups.starts[expert + 1] - first, first};
+  int64_t num_active = 0;
+  for (; num_active < groups.num_experts && groups.active[num_active].num_rows > 0; ++num_active) {
+    const ActiveRows& rows = groups.active[num_active];
+    active[num_active] = {rows.expert, rows.num_rows, rows.first_slot};
   }
-  return *groups.num_active;
+  return num_active;
 }
 
 ActivationRows inner_rows(const WeightView& down,

@@ -1,5 +1,6 @@
 #include "kernels/ops/row_groups.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -17,7 +18,8 @@ void group_rows(const GroupRowsParams& params, const Exec&) {
                groups.num_pairs);
   const int32_t* ids = params.topk_ids.i32();
   int32_t slot = 0;
-  *groups.num_active = 0;
+  int num_active = 0;
+  std::fill_n(groups.active, groups.num_experts, ActiveRows{});
   for (int expert = 0; expert < groups.num_experts; ++expert) {
     groups.starts[expert] = slot;
     for (int32_t pair = 0; pair < groups.num_pairs; ++pair) {
@@ -25,7 +27,10 @@ void group_rows(const GroupRowsParams& params, const Exec&) {
       groups.row_of_slot[slot] = pair / groups.num_topk;
       groups.slot_of_pair[pair] = slot++;
     }
-    if (slot > groups.starts[expert]) groups.active[(*groups.num_active)++] = expert;
+    if (slot > groups.starts[expert])
+      groups.active[num_active++] = {.expert = expert,
+                                     .first_slot = groups.starts[expert],
+                                     .num_rows = slot - groups.starts[expert]};
   }
   groups.starts[groups.num_experts] = slot;
 }

@@ -230,12 +230,16 @@ void Model::mixture_of_experts(const MoeWeights& weights,
   const TensorView up = scratch_->shared_up.f32(n, weights.shared.up.rows);
   const TensorView shared_router = scratch_->shared_router.f32(n, 1);
   const std::array inputs_first{Projection{weights.router, logits},
+                                Projection{weights.shared_router, shared_router},
                                 Projection{weights.shared.gate, gate},
-                                Projection{weights.shared.up, up},
-                                Projection{weights.shared_router, shared_router}};
+                                Projection{weights.shared.up, up}};
   const std::span<const Projection> projections(inputs_first);
-  // Where rows travel, the shared expert runs while they do; else all matrices go at once.
-  const size_t num_before_dispatch = experts_.rows_travel() ? 1 : projections.size();
+  // Where rows travel, the shared expert runs while they do; where nothing travels it goes along
+  // with the experts if the backend can do that, else its matrices go along with the router.
+  const bool with_experts = kernels_.experts_take_shared && !experts_.rows_travel();
+  const size_t num_before_dispatch = experts_.rows_travel() ? 1
+                                     : with_experts         ? 2
+                                                            : projections.size();
 
   if (n > 0) {
     const PartTimer timer(seconds_.router, computes_here());
@@ -257,21 +261,28 @@ void Model::mixture_of_experts(const MoeWeights& weights,
                                       .token_capacity = token_capacity},
                                      exec);
   }
-  if (n > 0) {
+  const kernels::InputRows inner =
+      scratch_->inner.rows(n, gate.cols(), {.int16 = is_quantized(weights.shared.down.dtype)});
+  const TensorView projected = scratch_->projected.f32(n, config_.hidden_size);
+  const kernels::SharedExpert shared = {.weights = weights.shared,
+                                        .input = input,
+                                        .gate = gate,
+                                        .up = up,
+                                        .inner = inner,
+                                        .output = projected};
+  if (n > 0 && !with_experts) {
     const PartTimer timer(seconds_.expert, computes_here());
     if (num_before_dispatch < projections.size())
       project(input, projections.subspan(num_before_dispatch), exec);
-    const kernels::InputRows inner =
-        scratch_->inner.rows(n, gate.cols(), {.int16 = is_quantized(weights.shared.down.dtype)});
     kernels_.silu_inputs(
         {.mul = {.gate = gate, .up = up, .output = view_f32(inner.f32, n, gate.cols())},
          .output = inner},
         exec);
-    const TensorView projected = scratch_->projected.f32(n, config_.hidden_size);
     project(inner, std::array{Projection{weights.shared.down, projected}}, exec);
-    if (!experts_.take_shared(projected, shared_router.f32()))
-      kernels_.add_scaled({.input = projected, .gate = shared_router.f32(), .output = hidden},
-                          exec);
+  }
+  if (n > 0 && !experts_.take_shared(projected, shared_router.f32())) {
+    const PartTimer timer(seconds_.expert, computes_here());
+    kernels_.add_scaled({.input = projected, .gate = shared_router.f32(), .output = hidden}, exec);
   }
 
   transport::ExpertRows arrived;
@@ -279,13 +290,15 @@ void Model::mixture_of_experts(const MoeWeights& weights,
     const PartTimer timer(seconds_.dispatch, computes_here());
     arrived = experts_.finish_dispatch(handle, exec);
   }
-  const TensorView expert_out = run_experts(weights, arrived, exec);
+  const TensorView expert_out =
+      run_experts(weights, arrived, with_experts ? &shared : nullptr, exec);
   const PartTimer timer(seconds_.combine, computes_here());
   experts_.combine(std::move(handle), expert_out, hidden, exec);
 }
 
 TensorView Model::run_experts(const MoeWeights& weights,
                               const transport::ExpertRows& arrived,
+                              const kernels::SharedExpert* shared,
                               const Exec& exec) const {
   const int64_t num_rows =
       arrived.groups != nullptr ? arrived.groups->num_pairs : arrived.rows.rows;
@@ -296,7 +309,8 @@ TensorView Model::run_experts(const MoeWeights& weights,
                        .tokens_per_expert = arrived.tokens_per_expert,
                        .input = arrived.rows,
                        .output = expert_out,
-                       .groups = arrived.groups},
+                       .groups = arrived.groups,
+                       .shared = shared},
                       exec);
   seconds_.expert_rows += static_cast<uint64_t>(num_rows);
   return expert_out;

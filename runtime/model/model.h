@@ -73,6 +73,7 @@ class Model {
   // The step's arrivals through this rank's experts.
   TensorView run_experts(const MoeWeights& weights,
                          const transport::ExpertRows& arrived,
+                         const kernels::SharedExpert* shared,
                          const Exec& exec) const;
 
   const loader::ModelConfig& config_;

@@ -389,15 +389,14 @@ void OpsBench::run(int64_t n, bool decode) {
   distinct.erase(std::unique(distinct.begin(), distinct.end()), distinct.end());
   const Array random_ids(ids, stream_), group_starts(num_experts + 1, stream_);
   const Array row_of_slot(num_pairs, stream_), slot_of_pair(num_pairs, stream_);
-  const Array active(num_experts, stream_), num_active(1, stream_);
+  const Array active(4 * num_experts, stream_);
   const RowGroups groups = {.num_experts = num_experts,
                             .num_topk = num_topk,
                             .num_pairs = num_pairs,
                             .starts = group_starts.i32(),
                             .row_of_slot = row_of_slot.i32(),
                             .slot_of_pair = slot_of_pair.i32(),
-                            .active = active.i32(),
-                            .num_active = num_active.i32()};
+                            .active = active.memory.as<ActiveRows>()};
   time("group_rows", layers, 12.0 * num_pairs, [&](int) {
     kernels_.group_rows({random_ids.ints(n, num_topk), groups}, exec());
   });
@@ -431,8 +430,9 @@ void OpsBench::run(int64_t n, bool decode) {
       std::vector<int32_t> lively;
       for (int e = 0; e < num_experts; ++e) {
         begin[e + 1] = begin[e] + count[e];
-        if (count[e] > 0) lively.push_back(e);
+        if (count[e] > 0) lively.insert(lively.end(), {e, begin[e], count[e], 0});
       }
+      lively.resize(4 * static_cast<size_t>(num_experts));
       starts_of_call.emplace_back(begin, stream_);
       active_of_call.emplace_back(lively, stream_);
     }
@@ -441,7 +441,7 @@ void OpsBench::run(int64_t n, bool decode) {
     time(fmt::format("expert_mlp ({} experts)", distinct.size()), layers, bytes, [&](int call) {
       RowGroups moved = groups;
       moved.starts = starts_of_call[call].i32();
-      moved.active = active_of_call[call].i32();
+      moved.active = active_of_call[call].memory.as<ActiveRows>();
       kernels_.expert_mlp({.experts = experts,
                            .input = rows.in(ActivationFormat::kInt8),
                            .output = out.rows(num_pairs, hidden),
