@@ -38,6 +38,21 @@ uint64_t class_bytes(const RankStatus& rank, const std::string& name) {
   return 0;
 }
 
+nlohmann::ordered_json cache_json(const coordinator::CacheStatus& cache) {
+  nlohmann::ordered_json ends = nlohmann::ordered_json::object();
+  for (const auto& [why, count] : cache.ends) ends[why] = count;
+  return {{"on", cache.on},
+          {"hits", cache.hits},
+          {"hit_tokens", cache.hit_tokens},
+          {"evictions", cache.evictions},
+          {"bytes", cache.bytes},
+          {"texts", cache.texts},
+          {"blocks", cache.blocks},
+          {"pauses", cache.pauses},
+          {"recomputed_tokens", cache.recomputed_tokens},
+          {"ends", ends}};
+}
+
 }  // namespace
 
 std::string held_table(const coordinator::ClusterStatus& status) {
@@ -138,6 +153,8 @@ nlohmann::ordered_json to_json(const coordinator::ClusterStatus& status) {
           {"waiting", status.waiting},
           {"blocks_used", status.blocks_used},
           {"blocks_total", status.blocks_total},
+          {"paused", status.paused},
+          {"prefix_cache", cache_json(status.cache)},
           {"prompt_tokens", status.prompt_tokens},
           {"tokens_generated", status.tokens_generated},
           {"requests_finished", status.requests_finished},

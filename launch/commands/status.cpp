@@ -52,6 +52,18 @@ class Status final : public Command {
                grouped(status.tokens_generated),
                grouped(status.requests_finished),
                grouped(status.requests_failed));
+    const coordinator::CacheStatus& cache = status.cache;
+    if (cache.on)
+      fmt::print("cache    {} texts in {}, {} hits, {} tokens not run, {} evicted\n",
+                 cache.texts,
+                 human_bytes(cache.bytes),
+                 grouped(cache.hits),
+                 grouped(cache.hit_tokens),
+                 grouped(cache.evictions));
+    if (cache.pauses > 0)
+      fmt::print("pauses   {} for want of blocks, {} tokens ran again\n",
+                 grouped(cache.pauses),
+                 grouped(cache.recomputed_tokens));
     fmt::print("\nheld\n{}\ndone\n{}", held_table(status), work_table(status));
     return 0;
   }

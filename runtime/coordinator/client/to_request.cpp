@@ -252,6 +252,19 @@ coordinator::ClusterStatus from_proto(const v1::GetClusterResponse& message) {
   status.waiting = load.waiting();
   status.blocks_used = load.blocks_used();
   status.blocks_total = load.blocks_total();
+  status.paused = load.paused();
+  const auto& cache = load.prefix_cache();
+  status.cache = {.on = cache.on(),
+                  .hits = cache.hits(),
+                  .hit_tokens = cache.hit_tokens(),
+                  .evictions = cache.evictions(),
+                  .bytes = cache.bytes(),
+                  .texts = cache.texts(),
+                  .blocks = cache.blocks(),
+                  .pauses = cache.pauses(),
+                  .recomputed_tokens = cache.recomputed_tokens(),
+                  .ends = {cache.ends().begin(), cache.ends().end()}};
+  std::sort(status.cache.ends.begin(), status.cache.ends.end());
   status.prompt_tokens = load.prompt_tokens();
   status.tokens_generated = load.generated_tokens();
   status.requests_finished = load.requests_finished();
