@@ -1,13 +1,19 @@
 #!/usr/bin/env bash
-# usage: launch/run_tests.sh [--sanitize] [--label NAME]... [--no-install]
+# usage: launch/run_tests.sh [--sanitize | --tsan] [--label NAME]... [--no-install]
 # Builds everything and runs every test; the last line is "N passed, N failed". --sanitize builds
-# with AddressSanitizer and UBSan in build-sanitize/ and runs the unit and rank tests. Labels:
-# unit ranks fault e2e fuzz. SHOAL_BUILD_DIR names another build folder than build/.
+# with AddressSanitizer and UBSan in build-sanitize/ and runs the unit and rank tests; --tsan builds
+# with ThreadSanitizer in build-tsan/ and runs the tests of what has threads. Labels: unit ranks
+# fault e2e fuzz; the fuzz targets have a build of their own (clang) in build-fuzz/ and run for 30 s
+# each. SHOAL_BUILD_DIR names another build folder than build/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${SHOAL_BUILD_DIR:-build}
 labels=()
 options=()
+targets=()
+select=()
+threaded=(thread_pool_test scheduler_test coordinator_test messages_test control_door_test
+  request_from_proto_test grpc_door_test grpc_stream_test loopback_test)
 install=yes
 while [[ $# -gt 0 ]]; do
   case $1 in
@@ -15,13 +21,19 @@ while [[ $# -gt 0 ]]; do
       build=build-sanitize
       options+=(-DSHOAL_SANITIZE=ON)
       ;;
+    --tsan)
+      build=build-tsan
+      options+=(-DSHOAL_TSAN=ON -DCMAKE_BUILD_TYPE=Debug "-DCMAKE_CXX_FLAGS_DEBUG=-O1 -g1")
+      targets=("${threaded[@]}")
+      select=(-R "unit[.]($(IFS='|'; echo "${threaded[*]}"))\$")
+      ;;
     --label)
       labels+=("${2:?--label needs a name}")
       shift
       ;;
     --no-install) install=no ;;
     *)
-      echo "error: unknown argument $1 (usage: launch/run_tests.sh [--sanitize] [--label NAME]... [--no-install])" >&2
+      echo "error: unknown argument $1 (usage: launch/run_tests.sh [--sanitize | --tsan] [--label NAME]... [--no-install])" >&2
       exit 2
       ;;
   esac
@@ -30,22 +42,42 @@ done
 if [[ ${#labels[@]} -eq 0 ]]; then
   labels=(unit ranks fault e2e fuzz)
   [[ $build == build-sanitize ]] && labels=(unit ranks)
+  [[ $build == build-tsan ]] && labels=(unit)
 fi
 [[ $install == yes ]] && launch/install_packages.sh
 
-echo "building in $build/"
 command -v ccache >/dev/null && options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
-mkdir -p "$build"
-cmake -S . -B "$build" -G Ninja "${options[@]}" >"$build/configure.log" 2>&1 ||
-  { tail -n 20 "$build/configure.log"; echo "error: cmake could not configure the build" >&2; exit 1; }
-# One line every 25 files: progress for a log that nobody scrolls.
-NINJA_STATUS="  %p %f/%t " ninja -C "$build" 2>&1 |
-  awk '/^  +[0-9]+%/ { if (++n % 25 == 1) print; fflush(); next } { print; fflush() }' ||
-  { echo "error: the build failed; the first 'error:' above says why" >&2; exit 1; }
+# build FOLDER TARGETS... -- CMAKE-OPTIONS...
+build() {
+  local folder=$1 wanted=()
+  shift
+  while [[ $1 != -- ]]; do wanted+=("$1"); shift; done
+  shift
+  echo "building in $folder/"
+  mkdir -p "$folder"
+  cmake -S . -B "$folder" -G Ninja "$@" >"$folder/configure.log" 2>&1 ||
+    { tail -n 20 "$folder/configure.log"; echo "error: cmake could not configure the build" >&2; exit 1; }
+  # One line every 25 files: progress for a log that nobody scrolls.
+  NINJA_STATUS="  %p %f/%t " ninja -C "$folder" "${wanted[@]}" 2>&1 |
+    awk '/^  +[0-9]+%/ { if (++n % 25 == 1) print; fflush(); next } { print; fflush() }' ||
+    { echo "error: the build failed; the first 'error:' above says why" >&2; exit 1; }
+}
+# The fuzz targets alone need nothing else built.
+[[ ${labels[*]} == fuzz ]] || build "$build" "${targets[@]}" -- "${options[@]}"
+if [[ " ${labels[*]} " == *" fuzz "* ]]; then
+  if command -v clang++-16 >/dev/null; then
+    build build-fuzz fuzz_targets -- "${options[@]}" -DCMAKE_CXX_COMPILER=clang++-16 \
+      -DSHOAL_FUZZ=ON -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g1"
+  else
+    echo "no clang++-16: the fuzz targets are left out"
+    labels=("${labels[@]/fuzz/}")
+  fi
+fi
 
 # Open MPI and what it links hold memory until the process ends; that is not ours to fix.
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0:abort_on_error=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1:halt_on_error=1}
+export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/tests/tsan.supp}
 
 # The first TESTS or FAILURES of a JUnit file is the whole suite's.
 attribute() { grep -oE "(^|[[:space:]])$1=\"[0-9]+\"" "$2" | head -n 1 | tr -dc 0-9; }
@@ -53,13 +85,17 @@ attribute() { grep -oE "(^|[[:space:]])$1=\"[0-9]+\"" "$2" | head -n 1 | tr -dc 
 passed=0
 failed=0
 for label in "${labels[@]}"; do
-  report=$PWD/$build/$label.junit.xml
+  [[ -n $label ]] || continue
+  folder=$build
+  [[ $label == fuzz ]] && folder=build-fuzz
+  report=$PWD/$folder/$label.junit.xml
   rm -f "$report"
   # Rank, fault and end-to-end tests start processes of their own: one at a time.
   jobs=1
   [[ $label == unit ]] && jobs=$(nproc)
+  [[ $label == fuzz ]] && jobs=2
   begin=$SECONDS
-  (cd "$build" && ctest -L "^$label\$" -j "$jobs" --output-on-failure --no-tests=ignore --output-junit "$report") || true
+  (cd "$folder" && ctest -L "^$label\$" "${select[@]}" -j "$jobs" --output-on-failure --no-tests=ignore --output-junit "$report") || true
   [[ -f $report ]] || continue
   tests=$(attribute tests "$report" || true)
   bad=$(attribute failures "$report" || true)

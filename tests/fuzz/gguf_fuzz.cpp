@@ -1,6 +1,5 @@
 // Feeds bytes to everything that reads a model's header. The only accepted outcomes are a loaded
-// model and ModelFileError. Input: one file; a byte 0xff 'S' pair splits it into several shards,
-// so that the rules of sets are reached as well.
+// model and ModelFileError. Input: one file; a byte 0xff 'S' pair splits it into several shards.
 #include <cstddef>
 #include <cstdint>
 #include <span>
