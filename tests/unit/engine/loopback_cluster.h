@@ -34,6 +34,7 @@ struct TestRequest {
   plan::Score score = plan::Score::kNone;
   int64_t score_start = 0;
   std::string salt;
+  bool is_choice = false;  // of the prompt of the request before it, or that one's
 };
 
 struct TestOutput {
