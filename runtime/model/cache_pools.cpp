@@ -2,6 +2,8 @@
 
 #include <xxhash.h>
 
+#include "runtime/base/check.h"
+
 namespace shoal::model {
 
 CachePools::CachePools(const loader::ModelConfig& config,
@@ -10,13 +12,14 @@ CachePools::CachePools(const loader::ModelConfig& config,
                        int last_layer,
                        const device::Queue& queue)
     : num_slots_(plan.num_slots),
+      num_states_(plan.num_slots + plan.num_checkpoints),
       block_size_(plan.block_size),
       num_kv_heads_(config.num_kv_heads),
       head_dim_(config.head_dim),
       conv_floats_((config.conv_kernel - 1) * config.conv_dim()),
       state_floats_(int64_t{config.num_v_heads} * config.state_dim * config.state_dim),
       queue_(queue) {
-  const auto slots = static_cast<size_t>(plan.num_slots + plan.num_checkpoints);
+  const auto slots = static_cast<size_t>(num_states_);
   const size_t kv_floats = static_cast<size_t>(plan.num_blocks) *
                            static_cast<size_t>(num_kv_heads_) * static_cast<size_t>(block_size_) *
                            static_cast<size_t>(head_dim_);
@@ -51,6 +54,11 @@ void CachePools::clear_slot(int slot) {
 }
 
 void CachePools::copy_slot(int from, int to) {
+  SHOAL_ASSERT(from >= 0 && from < num_states_ && to >= 0 && to < num_states_,
+               "state {} to state {} of {}",
+               from,
+               to,
+               num_states_);
   for (const DeltaState& layer : delta_) {
     queue_.copy(layer.conv + to * conv_floats_,
                 layer.conv + from * conv_floats_,

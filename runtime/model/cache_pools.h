@@ -38,7 +38,8 @@ class CachePools {
  private:
   void copy_slot(int from, int to);
 
-  int num_slots_ = 0;  // checkpoints are the slots behind them
+  int num_slots_ = 0;   // checkpoints are the slots behind them
+  int num_states_ = 0;  // both
   int block_size_ = 0, num_kv_heads_ = 0, head_dim_ = 0;
   int64_t conv_floats_ = 0, state_floats_ = 0;  // of one slot
   float* take(size_t floats);

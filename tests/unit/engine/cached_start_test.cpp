@@ -1,6 +1,8 @@
 // Sequences that start behind cached text: the same bits as without a cache, fewer tokens run.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "tests/unit/engine/loopback_cluster.h"
 
 namespace shoal::engine {
@@ -102,6 +104,30 @@ TEST(PrefixCache, CompanyPressureAndEvictionChangeNoText) {
     EXPECT_GT(cluster.scheduler().prefix_cache().num_evictions(), 0u);
     EXPECT_EQ(cluster.scheduler().num_free_blocks(), cluster.scheduler().num_total_blocks());
   }
+}
+
+TEST(PrefixCache, ChoicesRunThePromptOnceAndSayWhatTheyWouldSayAlone) {
+  std::vector<TestRequest> choices;
+  for (unsigned i = 0; i < 4; ++i)
+    choices.push_back({.prompt = words(8, 140),
+                       .max_tokens = 10,
+                       .sampling = {.temperature = 1.0f, .seed = 40 + i},
+                       .is_choice = i > 0});
+  LoopbackCluster one(kModel, {});
+  std::set<std::vector<int32_t>> texts;
+  for (const std::vector<int>& grid : {std::vector{1}, {2, 1}}) {
+    LoopbackCluster warm(kModel, cached(grid));
+    const auto outputs = warm.run(choices);
+    for (size_t i = 0; i < choices.size(); ++i) {
+      TestRequest lone = choices[i];
+      lone.is_choice = false;
+      EXPECT_EQ(outputs[i].tokens, one.run({lone})[0].tokens) << i;
+      texts.insert(outputs[i].tokens);
+    }
+    // The state is left after 128 of 140 tokens: the last whole block that leaves 8.
+    EXPECT_EQ(tokens_run(warm, 0), 128 + 4 * (12 + 9));
+  }
+  EXPECT_EQ(texts.size(), 4u) << "every seed its own";
 }
 
 TEST(PrefixCache, PenaltiesSeeTheTokensThatDidNotRun) {

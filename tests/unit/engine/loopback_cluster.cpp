@@ -107,16 +107,22 @@ std::vector<TestOutput> LoopbackCluster::run(const std::vector<TestRequest>& req
   std::map<plan::SequenceId, size_t> request_of;
   std::map<plan::StepId, int> due;
   size_t admitted = 0, ended = 0;
+  plan::SequenceId first = 0;  // of the choices that come next
   while (ended < requests.size()) {
     for (; admitted < requests.size(); ++admitted) {
       const TestRequest& request = requests[admitted];
-      if (scheduler_->admit({.id = next_id_,
-                             .prompt = request.prompt,
-                             .sampling = request.sampling,
-                             .max_tokens = request.max_tokens,
-                             .score = request.score,
-                             .score_start = request.score_start,
-                             .salt = request.salt}) != scheduler::AdmitResult::kAdmitted)
+      if (!request.is_choice) first = next_id_;
+      if (scheduler_->admit(
+              {.id = next_id_,
+               .prompt = request.prompt,
+               .sampling = request.sampling,
+               .max_tokens = request.max_tokens,
+               .score = request.score,
+               .score_start = request.score_start,
+               .salt = request.salt,
+               .fork_of = request.is_choice ? std::optional(first) : std::nullopt,
+               .has_forks = admitted + 1 < requests.size() && requests[admitted + 1].is_choice}) !=
+          scheduler::AdmitResult::kAdmitted)
         break;
       request_of[next_id_++] = admitted;
     }
