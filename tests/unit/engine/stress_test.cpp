@@ -1,5 +1,6 @@
-// A thousand requests of mixed length, 32 in flight, in a cache too small for them: every text is
-// the text of its request alone, and memory stays where it was after the first of them.
+// A thousand requests of mixed length, 32 in flight, in a cache too small for them and with the
+// prefix cache on: every text is the text of its request alone, and memory stays where it was after
+// the first of them.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -53,7 +54,8 @@ TEST(Stress, AThousandMixedRequestsAreTheirGoldensInFlatMemory) {
         random() % 8 == 0 ? kLongest : 1 + static_cast<int64_t>(random() % 8);
   }
   // Sequences of 1 to 6 blocks each.
-  LoopbackCluster cluster(kModel, {.max_sequences = 32, .num_blocks = 40});
+  LoopbackCluster cluster(kModel,
+                          {.max_sequences = 32, .cache_memory = std::nullopt, .num_blocks = 40});
   std::vector<TestOutput> outputs = cluster.run({requests.begin(), requests.begin() + 300});
   const double before = resident_mib();
   for (TestOutput& output : cluster.run({requests.begin() + 300, requests.end()}))
@@ -66,6 +68,8 @@ TEST(Stress, AThousandMixedRequestsAreTheirGoldensInFlatMemory) {
     ASSERT_EQ(outputs[i].tokens, want) << "request " << i;
   }
   EXPECT_GT(cluster.scheduler().num_pauses(), 0u);
+  EXPECT_GT(cluster.scheduler().cache_counters().hits, 0u);
+  EXPECT_GT(cluster.scheduler().prefix_cache().num_evictions(), 0u);
   EXPECT_EQ(cluster.scheduler().num_free_blocks(), cluster.scheduler().num_total_blocks());
   // The test itself keeps plans and outputs of under 4 MiB. One KV block of the demo model that is
   // lost with each request would be over 100.
