@@ -3,6 +3,7 @@
 // gets a thread block of its own and a second launch merges them in the same order, to the same
 // bits. Heads of 256 have kernels of their own (attention_call.cuh).
 #include <algorithm>
+#include <bit>
 
 #include "kernels/cuda/attention_call.cuh"
 #include "kernels/cuda/cuda_ops.h"
@@ -221,7 +222,8 @@ AttentionCall call_of(const AttentionParams& params) {
           .num_kv_heads = params.num_kv_heads,
           .head_dim = params.head_dim,
           .query_stride = params.query_stride,
-          .block_size = params.cache.block_size,
+          // A divisor of kAttentionSplit, so a power of two.
+          .block_bits = std::countr_zero(static_cast<unsigned>(params.cache.block_size)),
           .block_table_stride = params.block_table_stride,
           .num_sequences = params.num_sequences};
 }
@@ -229,7 +231,7 @@ AttentionCall call_of(const AttentionParams& params) {
 // Gives the call room for the splits of `num_rows` rows if there are several and the workspace has
 // it. max_splits is what the block tables could hold, as the sequences' lengths are on the device.
 void place_partials(int64_t num_rows, std::span<std::byte> workspace, AttentionCall& call) {
-  const int64_t room = int64_t{call.block_table_stride} * call.block_size;
+  const int64_t room = int64_t{call.block_table_stride} << call.block_bits;
   call.max_splits = static_cast<int>((room + kAttentionSplit - 1) / kAttentionSplit);
   const auto num_partials = static_cast<size_t>(num_rows * call.num_heads * call.max_splits);
   const size_t acc_bytes = num_partials * static_cast<size_t>(call.head_dim) * sizeof(float);

@@ -28,7 +28,8 @@ struct AttentionCall {
   const int32_t* block_tables;
   float* output;
   int num_heads, num_kv_heads, head_dim, query_stride;
-  int block_size, block_table_stride, num_sequences;
+  int block_bits;  // positions of a block: 1 << block_bits
+  int block_table_stride, num_sequences;
   // Of attention_mix: the output gate beside each query (its first head's), and the quantised
   // output. Null in the plain op.
   const float* gate = nullptr;
@@ -51,9 +52,10 @@ struct AttentionCall {
 
   // Which of the cache's head_dim-wide rows a position has.
   __device__ int64_t cache_row(int sequence, int kv_head, int position) const {
-    const int64_t block =
-        block_tables[static_cast<int64_t>(sequence) * block_table_stride + position / block_size];
-    return (block * num_kv_heads + kv_head) * block_size + position % block_size;
+    const int64_t block = block_tables[static_cast<int64_t>(sequence) * block_table_stride +
+                                       (position >> block_bits)];
+    const int slot = position & ((1 << block_bits) - 1);
+    return ((block * num_kv_heads + kv_head) << block_bits) + slot;
   }
 
   // Sequences are few, so a token looks its own up.

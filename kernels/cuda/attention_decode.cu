@@ -4,6 +4,8 @@
 // 32 r .. 32 r + 31. So a cluster reads each key and value once, an eighth in each thread block,
 // all of it on its way at once, and the keys and values of earlier tokens before the query is
 // known.
+#include <algorithm>
+
 #include "kernels/cuda/attention_call.cuh"
 #include "kernels/cuda/dependent_launch.cuh"
 #include "kernels/cuda/row_product.cuh"
@@ -27,6 +29,8 @@ constexpr int kDimsABlock = kDim / kClusterBlocks;
 constexpr int kMaxGroup = 32;         // query heads of a KV head
 constexpr int kHeadsAWarp = 4;        // that a thread keeps sums of
 constexpr int kKeyStride = kDim + 8;  // four neighbouring keys are read at once: other banks
+// Several times what a card holds at once, as lengths differ; many more would mostly find no split.
+constexpr int kWantedClusters = 256;
 static_assert(kDimsABlock == 32, "a thread a dimension, and a block to quantise");
 static_assert(kThreads == kAttentionSplit && kThreads == kDim);
 static_assert(kHeadsAWarp * kWarps >= kMaxGroup);
@@ -100,36 +104,42 @@ struct Decode {
   }
 
   __device__ void copy_keys(int split) const {
+    constexpr unsigned kPieces = kDim / 4;  // of a key, 16 bytes each
     const int count = in_cache - split * kAttentionSplit;
+    const unsigned first = threadIdx.x / kPieces, piece = threadIdx.x % kPieces;
+    const float* from = call.k_cache + 4 * piece;
+    float* to = shared.keys + first * kKeyStride + 4 * piece;
 #pragma unroll
-    for (int i = threadIdx.x; i < kKeysABlock * kDim / 4; i += kThreads) {
-      const int key = i / (kDim / 4), piece = i % (kDim / 4);
-      const int at = key * kClusterBlocks + rank;
+    for (int i = 0; i < kKeysABlock; i += kThreads / kPieces) {
+      const int at = (first + i) * kClusterBlocks + rank;
       if (at < count)
-        copy_16_async(shared.keys + key * kKeyStride + 4 * piece,
-                      call.k_cache + static_cast<int64_t>(shared.rows[at]) * kDim + 4 * piece);
+        copy_16_async(to + i * kKeyStride, from + static_cast<int64_t>(shared.rows[at]) * kDim);
     }
     commit_copies();
   }
 
   __device__ void copy_values(int split) const {
+    constexpr unsigned kPieces = kDimsABlock / 4;
     const int count = in_cache - split * kAttentionSplit;
+    const unsigned first = threadIdx.x / kPieces, piece = threadIdx.x % kPieces;
+    const float* from = call.v_cache + rank * kDimsABlock + 4 * piece;
+    float* to = shared.values + 4 * threadIdx.x;
 #pragma unroll
-    for (int i = threadIdx.x; i < kAttentionSplit * kDimsABlock / 4; i += kThreads) {
-      const int at = i / (kDimsABlock / 4), piece = i % (kDimsABlock / 4);
+    for (int i = 0; i < kAttentionSplit; i += kThreads / kPieces) {
+      const int at = first + i;
       if (at < count)
-        copy_16_async(shared.values + at * kDimsABlock + 4 * piece,
-                      call.v_cache + static_cast<int64_t>(shared.rows[at]) * kDim +
-                          rank * kDimsABlock + 4 * piece);
+        copy_16_async(to + i * kDimsABlock, from + static_cast<int64_t>(shared.rows[at]) * kDim);
     }
     commit_copies();
   }
 
   __device__ void load_query() const {
-    for (int i = threadIdx.x; i < group * (kDim / 4); i += kThreads) {
-      const int head = i / (kDim / 4), piece = i % (kDim / 4);
-      reinterpret_cast<float4*>(query)[i] = __ldcg(
-          reinterpret_cast<const float4*>(call.query + head_row(head) * call.query_stride) + piece);
+    constexpr unsigned kPieces = kDim / 4;
+    const unsigned piece = threadIdx.x % kPieces;
+    for (int head = threadIdx.x / kPieces; head < group; head += kThreads / kPieces) {
+      const float* from = call.query + head_row(head) * call.query_stride;
+      reinterpret_cast<float4*>(query + head * kDim)[piece] =
+          __ldcg(reinterpret_cast<const float4*>(from) + piece);
     }
   }
 
@@ -200,12 +210,14 @@ struct Decode {
   }
 
   __device__ void share_scores(float* scores) const {
-    constexpr int kPieces = kKeysABlock / 4;  // of a head
-    for (int i = threadIdx.x; i < group * kPieces * kClusterBlocks; i += kThreads) {
-      const int peer = i / (group * kPieces);
-      const int head = i / kPieces % group, piece = i % kPieces;
+    constexpr unsigned kPieces = kKeysABlock / 4;  // of a head
+    const unsigned piece = threadIdx.x % kPieces;
+    const int peer = threadIdx.x / kPieces % kClusterBlocks;
+    if (peer == rank) return;
+    constexpr int kAtOnce = kThreads / (kPieces * kClusterBlocks);
+    for (int head = threadIdx.x / (kPieces * kClusterBlocks); head < group; head += kAtOnce) {
       float* own = scores + head * kAttentionSplit + rank * kKeysABlock + 4 * piece;
-      if (peer != rank) store_to_peer(own, peer, *reinterpret_cast<const float4*>(own));
+      store_to_peer(own, peer, *reinterpret_cast<const float4*>(own));
     }
   }
 
@@ -234,6 +246,15 @@ struct Decode {
         shared.sum[head] = sum;
       }
     }
+  }
+
+  // Heads past the group's last repeat it, and store the same.
+  __device__ void store_partial(int head, int split, float acc, const float2& max_sum) const {
+    const int64_t row_head =
+        static_cast<int64_t>(sequence) * call.num_heads + kv_head * group + head;
+    const int64_t at = row_head * call.max_splits + split;
+    call.partial_acc[at * kDim + rank * kDimsABlock + thread()] = acc;
+    if (rank == 0 && thread() == 0) call.partial_max_sum[at] = max_sum;
   }
 
   // This thread's dimension of the warp's heads.
@@ -266,8 +287,9 @@ struct Decode {
   }
 };
 
-// Grid: (8 * splits, KV heads, sequences). With one split in the grid a cluster walks all of its
-// sequence's, with two buffers of scores.
+// Grid: (8 * walkers, KV heads, sequences). Cluster w of a KV head walks splits w, w + walkers, ...
+// and leaves their results for the merge; one walker alone merges as it goes. Scores have two
+// buffers where a walker may have several splits.
 template <bool kPrepares>
 __global__ void SHOAL_CLUSTER_OF(kClusterBlocks) __launch_bounds__(kThreads, 2)
     decode_kernel(const __grid_constant__ AttentionCall call,
@@ -277,7 +299,7 @@ __global__ void SHOAL_CLUSTER_OF(kClusterBlocks) __launch_bounds__(kThreads, 2)
   auto& shared = *reinterpret_cast<DecodeShared*>(memory);
   const int group = call.num_heads / call.num_kv_heads;
   const int sequence = static_cast<int>(blockIdx.z);
-  const bool walks = gridDim.x == kClusterBlocks;
+  const int num_walkers = static_cast<int>(gridDim.x) / kClusterBlocks;
   const int first_split = static_cast<int>(blockIdx.x) / kClusterBlocks;
   // Batch arrays are older than the launch before this one (dependent_launch.cuh), and so is the
   // cache but for the token's own key and value.
@@ -289,7 +311,6 @@ __global__ void SHOAL_CLUSTER_OF(kClusterBlocks) __launch_bounds__(kThreads, 2)
     return;
   }
   arrive_at_cluster();
-  const int end_split = walks ? num_splits : first_split + 1;
   float* query = reinterpret_cast<float*>(&shared + 1);
   const Decode part = {.call = call,
                        .shared = shared,
@@ -310,7 +331,7 @@ __global__ void SHOAL_CLUSTER_OF(kClusterBlocks) __launch_bounds__(kThreads, 2)
   __syncthreads();  // the rows are written before all copy from them
   part.copy_keys(first_split);
   part.copy_values(first_split);
-  const bool with_own = kPrepares && end_split == num_splits;
+  const bool with_own = kPrepares && (num_splits - 1 - first_split) % num_walkers == 0;
   if constexpr (kPrepares) {
     if (threadIdx.x < heads.call.shape.rotary_dim / 2)
       shared.rotations[threadIdx.x] =
@@ -323,33 +344,35 @@ __global__ void SHOAL_CLUSTER_OF(kClusterBlocks) __launch_bounds__(kThreads, 2)
     __syncthreads();  // rotations, queries and key are written before the warps prepare them
     part.prepare_heads(heads.call.shape, with_own && part.owns_key());
   }
+  const int score_floats = group * kAttentionSplit;
   // The sums of a warp's heads, and this thread's dimension of them.
   const int warp = threadIdx.x / 32, thread = threadIdx.x % 32;
   const int first_head = warp * kHeadsAWarp;
   const int dim = part.rank * kDimsABlock + thread;
   float total[kHeadsAWarp], max[kHeadsAWarp], sum[kHeadsAWarp], gate[kHeadsAWarp];
-  const bool stores = walks || num_splits == 1;
+  const bool stores = num_walkers == 1 || num_splits == 1;
 #pragma unroll
   for (int h = 0; h < kHeadsAWarp; ++h)
     gate[h] = stores && first_head + h < group ? load_gate(call, part.head_row(first_head + h), dim)
                                                : 0.0f;
   __syncthreads();  // the queries and the token's own key are whole
-  for (int split = first_split; split < end_split; ++split) {
-    const bool more = split + 1 < end_split;
+  for (int split = first_split; split < num_splits; split += num_walkers) {
+    const int next = split + num_walkers;
+    const bool more = next < num_splits;
     const int count = min(last + 1 - split * kAttentionSplit, kAttentionSplit);
-    float* scores = part.weights + (split - first_split) % 2 * group * kAttentionSplit;
+    float* scores = part.weights + split / num_walkers % 2 * score_floats;
     if (with_own && split + 1 == num_splits) part.place_own();
     wait_for_older_copies();
     __syncthreads();  // everybody's copies of keys have landed, and the own key is in its place
-    if (more) part.find_rows(split + 1);  // the copies of this split's values have begun
+    if (more) part.find_rows(next);  // the copies of this split's values have begun
     part.score(scores);
     __syncthreads();  // this thread block's scores are whole, and its keys have been read
-    // For the first time: all thread blocks have begun, so that they can be written to.
+    // All thread blocks have begun, so that they can be written to.
     if (split == first_split) wait_for_cluster();
     part.share_scores(scores);
     arrive_at_cluster();
     if (more)
-      part.copy_keys(split + 1);
+      part.copy_keys(next);
     else
       commit_copies();
     // All eight parts of the scores are here. Nobody is past this before all have read the scores
@@ -364,32 +387,27 @@ __global__ void SHOAL_CLUSTER_OF(kClusterBlocks) __launch_bounds__(kThreads, 2)
 #pragma unroll
       for (int h = 0; h < kHeadsAWarp; ++h) {
         const int head = min(first_head + h, group - 1);
-        if (split == first_split) {
-          max[h] = shared.max[head];
-          sum[h] = shared.sum[head];
+        const float2 max_sum = make_float2(shared.max[head], shared.sum[head]);
+        if (!stores) {
+          part.store_partial(head, split, acc[h], max_sum);
+        } else if (split == 0) {
+          max[h] = max_sum.x;
+          sum[h] = max_sum.y;
           total[h] = acc[h];
         } else {
-          total[h] = merge_acc(
-              total[h], acc[h], merge_sums(max[h], sum[h], shared.max[head], shared.sum[head]));
+          total[h] = merge_acc(total[h], acc[h], merge_sums(max[h], sum[h], max_sum.x, max_sum.y));
         }
       }
     }
     __syncthreads();  // values, maxima and sums have been read before the next split's come
-    if (more) part.copy_values(split + 1);
+    if (more) part.copy_values(next);
   }
+  if (!stores) return;
 #pragma unroll
   for (int h = 0; h < kHeadsAWarp; ++h) {
     const int head = first_head + h;
     if (head >= group) break;
-    if (stores) {
-      store_output(call, part.head_row(head), dim, total[h] * __fdiv_rn(1.0f, sum[h]), gate[h]);
-      continue;
-    }
-    const int64_t row_head =
-        static_cast<int64_t>(sequence) * call.num_heads + part.kv_head * group + head;
-    const int64_t at = row_head * call.max_splits + first_split;
-    call.partial_acc[at * kDim + dim] = total[h];
-    if (part.rank == 0 && thread == 0) call.partial_max_sum[at] = make_float2(max[h], sum[h]);
+    store_output(call, part.head_row(head), dim, total[h] * __fdiv_rn(1.0f, sum[h]), gate[h]);
   }
 }
 
@@ -403,13 +421,14 @@ bool decodes_in_clusters(const AttentionCall& call) {
 
 void launch_decode(const AttentionCall& call, const HeadsInput* heads, Stream stream) {
   const int group = call.num_heads / call.num_kv_heads;
-  const bool walks = call.partial_acc == nullptr;
-  const int score_buffers = walks && call.max_splits > 1 ? 2 : 1;
+  const int64_t row_heads = int64_t{call.num_kv_heads} * call.num_sequences;
+  const auto wanted = static_cast<int>((kWantedClusters + row_heads - 1) / row_heads);
+  const int num_walkers = call.partial_acc == nullptr ? 1 : std::min(call.max_splits, wanted);
+  const int score_buffers = num_walkers < call.max_splits ? 2 : 1;
   const size_t shared_bytes =
       sizeof(DecodeShared) + static_cast<size_t>(group) * sizeof(float) *
                                  static_cast<size_t>(kDim + score_buffers * kAttentionSplit);
-  const auto splits = static_cast<unsigned>(walks ? 1 : call.max_splits);
-  const device::Launch launch({.grid = dim3(kClusterBlocks * splits,
+  const device::Launch launch({.grid = dim3(static_cast<unsigned>(kClusterBlocks * num_walkers),
                                             static_cast<unsigned>(call.num_kv_heads),
                                             static_cast<unsigned>(call.num_sequences)),
                                .block = dim3(kThreads),

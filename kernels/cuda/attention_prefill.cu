@@ -10,6 +10,9 @@
 // Values: a thread has 8 rows x 8 dimensions.
 // A row's arithmetic is that of kernels/ops/attention.h whatever tile it is in: sums over values
 // end at the row's own last position, and a split that a row does not see leaves it as it is.
+#include <algorithm>
+#include <bit>
+
 #include "kernels/cuda/attention_call.cuh"
 #include "kernels/cuda/dependent_launch.cuh"
 #include "kernels/cuda/row_product.cuh"
@@ -22,7 +25,7 @@ constexpr int kDim = kWideHeadDim;
 constexpr int kThreads = 128;
 constexpr int kWarps = kThreads / 32;
 constexpr int kRows = 32;
-constexpr int kMaxHeads = 8;     // of a tile
+constexpr int kMaxHeadBits = 3;  // 8 query heads a tile
 constexpr int kKeys = 32;        // scored at once
 constexpr int kHalf = kDim / 2;  // dimensions of a stage of keys
 constexpr int kPositions = 16;   // of a stage of values
@@ -34,7 +37,7 @@ struct alignas(16) TileShared {
   float query[2][kRows * kHalf];           // halves of the dimensions, lane by lane
   float weights[kAttentionSplit * kRows];  // [position, row]
   float stages[2][kStage];
-  int rows[2][kAttentionSplit];                  // of the cache, for this split and the next
+  alignas(16) int rows[2][kAttentionSplit];      // of the cache, for this split and the next
   float max[kWarps][kRows], sum[kWarps][kRows];  // of two lanes a warp
   float keep[kRows], add[kRows];                 // SplitScales
   float inverse[kRows];                          // 1 / L
@@ -43,8 +46,8 @@ static_assert(sizeof(TileShared) <= 113 << 10, "two thread blocks a multiprocess
 
 // How tokens and heads are cut into tiles.
 struct TileCut {
-  int heads;        // of a tile, a power of two
-  int tokens;       // kRows / heads
+  int head_bits;    // a tile has 1 << head_bits query heads,
+  int tokens;       // and kRows >> head_bits tokens
   int head_groups;  // of all query heads
   int max_tiles;    // an upper bound of the tiles of a head group
   bool also_single;
@@ -101,14 +104,27 @@ __device__ void copy_4_async(float* to_shared, const float* from) {
 // neighbouring rows.
 __device__ int lane_shift(int lane, int row) { return (lane >> 1) ^ ((row & 1) << 1); }
 
-// A warp copies 128 dimensions.
-__device__ void copy_by_lane(float* to, int row, const float* from) {
-  const int thread = threadIdx.x % 32;
+// A warp copies 128 dimensions of each of 8 rows, `first` and on; from_of(i) is where the i-th
+// lies.
+constexpr int kRowsAWarp = 8;
+static_assert(kRowsAWarp * kWarps == kRows && kRowsAWarp * kWarps == kKeys);
+
+template <class FromOf>
+__device__ void copy_by_lane(float* to, int first, const FromOf& from_of) {
+  const unsigned thread = threadIdx.x % 32;
   const int lane = thread % kLanes;
-  const int shift = lane_shift(lane, row);
-  float* own = to + row * kHalf + lane * (kHalf / kLanes) + thread / kLanes;
+  const int shift = lane_shift(lane, 0);
+  float* own = to + first * kHalf + lane * (kHalf / kLanes) + thread / kLanes;
+  float* places[4];
 #pragma unroll
-  for (int m = 0; m < 4; ++m) copy_4_async(own + ((m ^ shift) << 2), from + 32 * m + thread);
+  for (int m = 0; m < 4; ++m) places[m] = own + ((m ^ shift) << 2);
+#pragma unroll
+  for (int i = 0; i < kRowsAWarp; ++i) {
+    const float* from = from_of(i) + thread;
+#pragma unroll
+    for (int m = 0; m < 4; ++m)
+      copy_4_async(places[m ^ lane_shift(0, i)] + i * kHalf, from + 32 * m);
+  }
 }
 
 // Adds 128 dimensions to this thread's lane of its dots [8 rows, 8 keys]. In a warp, bits 2 to 4
@@ -199,11 +215,12 @@ struct TileRows {
   int first_position;  // of the first token
 
   __device__ int last_position() const { return first_position + tile.num_tokens - 1; }
-  __device__ int token_of(int row) const { return min(row / cut.heads, tile.num_tokens - 1); }
+  __device__ int token_of(int row) const { return min(row >> cut.head_bits, tile.num_tokens - 1); }
   __device__ int64_t head_row(int row) const {
-    return (tile.first_token + token_of(row)) * call.num_heads + first_head + row % cut.heads;
+    return (tile.first_token + token_of(row)) * call.num_heads + first_head +
+           (row & ((1 << cut.head_bits) - 1));
   }
-  __device__ bool is_stored(int row) const { return row < tile.num_tokens * cut.heads; }
+  __device__ bool is_stored(int row) const { return row < tile.num_tokens << cut.head_bits; }
   // Positions from `begin` on that a row sees, of a split.
   __device__ int count_of(int row, int begin) const {
     return max(0, min(first_position + token_of(row) + 1 - begin, kAttentionSplit));
@@ -214,31 +231,30 @@ struct TileRows {
       rows[i] =
           static_cast<int>(call.cache_row(tile.sequence, kv_head, min(begin + i, last_position())));
   }
+  // Of this warp.
+  __device__ static int first_row() { return static_cast<int>(threadIdx.x / 32) * kRowsAWarp; }
   __device__ void copy_queries(TileShared& shared) const {
-#pragma unroll 2
-    for (int i = 0; i < kRows / kWarps; ++i) {
-      const int row = static_cast<int>(threadIdx.x) / 32 * (kRows / kWarps) + i;
-      const float* from = call.query + head_row(row) * call.query_stride;
-      for (int half = 0; half < 2; ++half)
-        copy_by_lane(shared.query[half], row, from + half * kHalf);
-    }
+    for (int half = 0; half < 2; ++half)
+      copy_by_lane(shared.query[half], first_row(), [&](int i) {
+        return call.query + head_row(first_row() + i) * call.query_stride + half * kHalf;
+      });
   }
   __device__ void copy_keys(const int* rows, int half, float* stage) const {
-    const int first = static_cast<int>(threadIdx.x) / 32 * (kKeys / kWarps);
-#pragma unroll
-    for (int i = 0; i < kKeys / kWarps; ++i) {
-      const float* from =
-          call.k_cache + static_cast<int64_t>(rows[first + i]) * kDim + half * kHalf;
-      copy_by_lane(stage, first + i, from);
-    }
+    const auto* own = reinterpret_cast<const int4*>(rows + first_row());
+    const int4 low = own[0], high = own[1];
+    const int places[kRowsAWarp] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
+    const float* cache = call.k_cache + half * kHalf;
+    copy_by_lane(
+        stage, first_row(), [&](int i) { return cache + static_cast<int64_t>(places[i]) * kDim; });
   }
   __device__ void copy_values(const int* rows, float* stage) const {
+    constexpr unsigned kPieces = kDim / 4;  // of a value, 16 bytes each
+    const unsigned first = threadIdx.x / kPieces, piece = threadIdx.x % kPieces;
+    const float* cache = call.v_cache + 4 * piece;
+    float* to = stage + 4 * threadIdx.x;
 #pragma unroll
-    for (int i = threadIdx.x; i < kPositions * (kDim / 4); i += kThreads) {
-      const int position = i / (kDim / 4), piece = i % (kDim / 4);
-      copy_16_async(stage + 4 * i,
-                    call.v_cache + static_cast<int64_t>(rows[position]) * kDim + 4 * piece);
-    }
+    for (int i = 0; i < kPositions; i += kThreads / kPieces)
+      copy_16_async(to + i * kDim, cache + static_cast<int64_t>(rows[first + i]) * kDim);
   }
 };
 
@@ -363,7 +379,7 @@ __global__ void __launch_bounds__(kThreads, 2)
   const int index = cut.max_tiles - 1 - static_cast<int>(blockIdx.x) / cut.head_groups;
   const Tile tile = find_tile(call, cut, index);
   if (tile.sequence < 0) return;
-  const int first_head = static_cast<int>(blockIdx.x) % cut.head_groups * cut.heads;
+  const int first_head = static_cast<int>(blockIdx.x) % cut.head_groups << cut.head_bits;
   const TileRows rows = {.call = call,
                          .cut = cut,
                          .tile = tile,
@@ -456,10 +472,10 @@ void launch_prefill(const AttentionCall& call,
                     bool also_single,
                     Stream stream) {
   const int group = call.num_heads / call.num_kv_heads;
-  TileCut cut = {.heads = 1, .also_single = also_single};
-  while (2 * cut.heads <= kMaxHeads && group % (2 * cut.heads) == 0) cut.heads *= 2;
-  cut.tokens = kRows / cut.heads;
-  cut.head_groups = call.num_heads / cut.heads;
+  TileCut cut = {.also_single = also_single};
+  cut.head_bits = std::min(std::countr_zero(static_cast<unsigned>(group)), kMaxHeadBits);
+  cut.tokens = kRows >> cut.head_bits;
+  cut.head_groups = call.num_heads >> cut.head_bits;
   // Each sequence rounds up by less than a tile.
   cut.max_tiles =
       static_cast<int>((num_tokens + int64_t{call.num_sequences} * (cut.tokens - 1)) / cut.tokens);

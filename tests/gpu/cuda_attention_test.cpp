@@ -137,6 +137,14 @@ TEST(CudaAttention, EqualsReferenceOfWideHeads) {
   }
 }
 
+// More than a launch gives each split a cluster of its own: a cluster takes several.
+TEST(CudaAttention, SharesClustersAmongSplits) {
+  SHOAL_SKIP_WITHOUT_GPU();
+  std::vector<int> before;
+  for (int s = 0; s < 48; ++s) before.push_back(s % 5 == 0 ? 1300 - s : 23 * s);
+  expect_equals_reference(wide(2, 2), before, std::vector<int>(48, 1), size_t{1} << 26);
+}
+
 TEST(CudaAttention, FindsTheTilesOfManySequences) {
   SHOAL_SKIP_WITHOUT_GPU();
   std::vector<int> before, lengths;
