@@ -44,6 +44,8 @@ CoordinatorConfig demo_config() {
 
 class CoordinatorTest : public testing::Test {
  protected:
+  ~CoordinatorTest() override { ranks_.stop(); }
+
   void begin(CoordinatorConfig config = demo_config()) {
     coordinator_ = std::make_unique<Coordinator>(std::move(config), demo_model());
     ranks_.attach(*coordinator_);

@@ -7,13 +7,15 @@ FakeRanks::FakeRanks(int world_size, std::string job_token, std::string build)
   thread_ = std::thread([this] { answer_loop(); });
 }
 
-FakeRanks::~FakeRanks() {
+FakeRanks::~FakeRanks() { stop(); }
+
+void FakeRanks::stop() {
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
   }
   changed_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void FakeRanks::start_job() {

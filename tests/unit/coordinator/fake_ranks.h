@@ -24,6 +24,8 @@ class FakeRanks final : public RankLinks {
   ~FakeRanks() override;
 
   void attach(Coordinator& coordinator) { coordinator_ = &coordinator; }
+  // Ends the thread that answers: before the coordinator goes.
+  void stop();
   // Plays the supervisor: waits for the coordinator's job and lets its ranks say Hello.
   void start_job();
   void kill(int rank);
