@@ -57,10 +57,13 @@ Cluster::Cluster(const ClusterConfig& config) : folder_(PrivateDirectory::base_f
   coordinator_ =
       std::make_unique<coordinator::Coordinator>(coordinator_config(config), config.model);
   requests_ = std::make_unique<coordinator::CoordinatorDoor>(*coordinator_);
+  front_ = std::make_unique<coordinator::FrontDoor>(*requests_);
   const std::string grpc_address =
       config.grpc_address.empty() ? "unix:" + folder_.path() + "/api" : config.grpc_address;
   grpc_ = std::make_unique<coordinator::GrpcDoor>(
-      coordinator::GrpcDoorOptions{grpc_address, config.reflection}, *requests_);
+      coordinator::GrpcDoorOptions{
+          grpc_address, config.reflection, config.access, &front_->ledger()},
+      *front_);
   control_ = std::make_unique<coordinator::GrpcControlDoor>("unix:" + folder_.path() + "/control",
                                                             *coordinator_);
   launcher_ = make_launcher(config.shape.launcher,

@@ -11,6 +11,7 @@
 #include "launch/private_directory.h"
 #include "launch/supervisor.h"
 #include "runtime/coordinator/coordinator.h"
+#include "runtime/coordinator/front_door.h"
 #include "runtime/coordinator/grpc_control_door.h"
 #include "runtime/coordinator/grpc_door.h"
 
@@ -23,6 +24,7 @@ struct ClusterConfig {
   bool is_private = false;   // no second job: a lost rank ends it
   std::string grpc_address;  // empty: a Unix socket in the private folder
   bool reflection = true;
+  coordinator::GrpcAccess access;  // of the public gRPC door
   int max_queue = 64;
   std::string journal_path;
   bool journal_fsync = false;
@@ -38,7 +40,7 @@ class Cluster {
   Cluster& operator=(const Cluster&) = delete;
 
   coordinator::Coordinator& coordinator() { return *coordinator_; }
-  coordinator::RequestDoor& requests() { return *requests_; }
+  coordinator::FrontDoor& requests() { return *front_; }
   const std::string& grpc_address() const { return grpc_->address(); }
 
   // Main thread. See Supervisor::run.
@@ -57,7 +59,8 @@ class Cluster {
   std::unique_ptr<Launcher> launcher_;
   std::unique_ptr<coordinator::GrpcControlDoor> control_;  // outlives the coordinator, see ~Cluster
   std::unique_ptr<coordinator::Coordinator> coordinator_;
-  std::unique_ptr<coordinator::RequestDoor> requests_;
+  std::unique_ptr<coordinator::CoordinatorDoor> requests_;
+  std::unique_ptr<coordinator::FrontDoor> front_;
   std::unique_ptr<coordinator::GrpcDoor> grpc_;
 };
 

@@ -219,6 +219,11 @@ void SamplingOptions::validate() const {
 void ServerAddress::declare(OptionSet& options) {
   options.group("Server");
   options.add("--server", address, "A running server, HOST:PORT or unix:PATH");
+  options.add("--api-key-file", api_key_file, "The key for it, alone or as NAME KEY; mode 0600");
+  options.add_switch("--tls", tls, "Reach it over TLS");
+  options.add("--tls-ca", tls_authority, "Authority (PEM) that signed its certificate");
+  options.add("--tls-cert", tls_cert, "Certificate (PEM) of this client");
+  options.add("--tls-key", tls_key, "Its private key (PEM)");
 }
 
 }  // namespace shoal::launch

@@ -62,6 +62,8 @@ struct SamplingOptions {
 
 struct ServerAddress {
   std::string address;  // HOST:PORT or unix:PATH; empty: a private cluster
+  std::string api_key_file, tls_authority, tls_cert, tls_key;
+  bool tls = false;
   void declare(OptionSet& options);
 };
 

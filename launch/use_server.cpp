@@ -2,6 +2,7 @@
 
 #include <csignal>
 
+#include "launch/access_options.h"
 #include "launch/open_served_model.h"
 #include "launch/private_cluster.h"
 #include "runtime/base/error.h"
@@ -42,7 +43,7 @@ int use_server(
     const std::function<int(client::GenerateClient&, const std::atomic<bool>& interrupted)>& work) {
   if (!choice.is_private()) {
     note_signals();
-    client::GenerateClient client(choice.server.address);
+    client::GenerateClient client(choice.server.address, client_access(choice.server));
     return work(client, signal_arrived);
   }
   ClusterConfig config;

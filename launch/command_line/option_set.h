@@ -58,6 +58,10 @@ class OptionSet {
                     std::vector<std::string>& values,
                     const std::string& help);
   void add_switch(const std::string& names, bool& value, const std::string& help);
+  // What stands without a flag. Has no environment twin.
+  void add_words(std::vector<std::string>& words, const std::string& help) {
+    app_.add_option("words", words, help);
+  }
 
   // Heading in --help for the options that follow.
   void group(const std::string& heading) { heading_ = heading; }

@@ -49,6 +49,7 @@ Commands all_commands() {
                           make_tokenize,
                           make_render,
                           make_inspect,
+                          make_call,
                           make_plan,
                           make_verify})
     commands.push_back(make());

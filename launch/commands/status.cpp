@@ -1,5 +1,6 @@
 #include <cstdio>
 
+#include "launch/access_options.h"
 #include "launch/commands/all_commands.h"
 #include "launch/rank_table.h"
 #include "runtime/base/printable.h"
@@ -19,7 +20,7 @@ class Status final : public Command {
   }
 
   int run() override {
-    client::GenerateClient client(server_.address);
+    client::GenerateClient client(server_.address, client_access(server_));
     const coordinator::ClusterStatus status = client.get_cluster();
     const client::ModelFacts model = client.get_model();
     if (output.json) {

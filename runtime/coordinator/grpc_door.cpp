@@ -46,8 +46,11 @@ class GrpcDoor::Health {
 };
 
 struct GrpcDoor::Server {
-  explicit Server(RequestDoor& door)
-      : inference(door), tokenizer(door), model(door), cluster(door) {}
+  Server(RequestDoor& door, const GrpcDoorOptions& options)
+      : inference(door, options.ledger, options.access.keys),
+        tokenizer(door),
+        model(door),
+        cluster(door, options.ledger) {}
 
   InferenceServiceDoor inference;
   TokenizerServiceDoor tokenizer;
@@ -58,7 +61,7 @@ struct GrpcDoor::Server {
 };
 
 GrpcDoor::GrpcDoor(GrpcDoorOptions options, RequestDoor& door)
-    : health_(std::make_shared<Health>()), server_(std::make_unique<Server>(door)) {
+    : health_(std::make_shared<Health>()), server_(std::make_unique<Server>(door, options)) {
   // Both are switches of the whole process, read when a server is built.
   static std::once_flag once;
   std::call_once(once, [] { grpc::EnableDefaultHealthCheckService(true); });
@@ -70,7 +73,8 @@ GrpcDoor::GrpcDoor(GrpcDoorOptions options, RequestDoor& door)
   builder.RegisterService(&server_->tokenizer);
   builder.RegisterService(&server_->model);
   builder.RegisterService(&server_->cluster);
-  server_->listener = listen(builder, options.address, "--grpc-port");
+  server_->listener = listen(
+      builder, options.address, "--grpc-port", server_credentials(options.access, options.address));
 
   health_->attach(server_->listener.server->GetHealthCheckService());
   door.on_phase([health = health_](Phase phase) { health->set(phase); });

@@ -5,13 +5,17 @@
 #include <string>
 
 #include "runtime/base/deadline.h"
+#include "runtime/coordinator/grpc_credentials.h"
 #include "runtime/coordinator/request_door.h"
+#include "runtime/coordinator/request_ledger.h"
 
 namespace shoal::coordinator {
 
 struct GrpcDoorOptions {
   std::string address;  // "unix:/path" or "127.0.0.1:port" (0: any)
   bool reflection = true;
+  GrpcAccess access;
+  const RequestLedger* ledger = nullptr;  // must outlive the door; null: requests have no owners
 };
 
 // Health of "": SERVING while requests are taken (NOT_SERVING from draining on). Health of

@@ -50,7 +50,8 @@ void log_as_we_do(gpr_log_func_args* line) {
 
 Listener listen(grpc::ServerBuilder& builder,
                 const std::string& address,
-                const std::string& port_flag) {
+                const std::string& port_flag,
+                const std::shared_ptr<grpc::ServerCredentials>& access) {
   const bool is_unix = address.starts_with(kUnix);
   if (is_unix && somebody_listens(address.substr(kUnix.size()))) {
     throw Error(ExitCode::kUsage, fmt::format("{} is in use", printable(address, 160)));
@@ -67,7 +68,7 @@ Listener listen(grpc::ServerBuilder& builder,
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
 
   int port = 0;
-  builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(address, access, &port);
   Listener listener{builder.BuildAndStart(), address};
   if (!listener.server || (!is_unix && port == 0)) {
     throw Error(ExitCode::kUsage, taken(address, port_flag));

@@ -1,6 +1,7 @@
 // A gRPC server on one address of this host. Shared by the public door and the control door; the
 // limits of security matter for both: metadata, streams a connection, keepalive.
 #pragma once
+#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
@@ -19,9 +20,11 @@ struct Listener {
 // address: "unix:/path" or "127.0.0.1:port". The builder has its services already. Throws
 // Error(kUsage) when the address is taken, naming `port_flag` as the way out. A Unix socket is
 // readable by its owner only.
-Listener listen(grpc::ServerBuilder& builder,
-                const std::string& address,
-                const std::string& port_flag);
+Listener listen(
+    grpc::ServerBuilder& builder,
+    const std::string& address,
+    const std::string& port_flag,
+    const std::shared_ptr<grpc::ServerCredentials>& access = grpc::InsecureServerCredentials());
 
 // The server's threads are gone afterwards; calls that still run at the deadline are cancelled.
 void shut_down(grpc::Server& server, Deadline deadline);

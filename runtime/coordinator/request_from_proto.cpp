@@ -132,6 +132,7 @@ std::variant<GenerationRequest, Failure> request_from_proto(const v1::Generation
                                                    : random_request_id();
   request.model = spec.model();
   request.deadline = facts.deadline;
+  request.owner = facts.owner;
   request.sampling = default_sampling(model.vocab.sampling);
   read_sampling(spec.sampling(), request.sampling);
   request.max_tokens = spec.stop().max_tokens();

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <thread>
 
-#include "runtime/base/printable.h"
+#include "runtime/coordinator/client/server_channel.h"
 #include "runtime/coordinator/client/status_text.h"
 #include "runtime/coordinator/client/to_request.h"
 #include "runtime/text/utf8.h"
@@ -21,27 +21,6 @@ namespace {
 
 constexpr auto kPollInterval = std::chrono::milliseconds(50);
 constexpr auto kShortCall = std::chrono::seconds(30);
-constexpr int kMaxResponseBytes = 64 << 20;
-
-std::shared_ptr<grpc::Channel> connect(const std::string& address, Deadline deadline) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(kMaxResponseBytes);
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
-  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 200);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1'000);
-  auto channel = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
-  const auto patience =
-      std::min<std::chrono::nanoseconds>(deadline.remaining(), std::chrono::hours(24));
-  if (!channel->WaitForConnected(std::chrono::system_clock::now() + patience)) {
-    throw Error(ExitCode::kStartup,
-                fmt::format("cannot reach a shoal server at {}", printable(address, 120)));
-  }
-  return channel;
-}
 
 // Cancels a call once the flag is set, until it goes out of scope.
 class CancelWatch {
@@ -104,8 +83,10 @@ struct GenerateClient::Stubs {
   }
 };
 
-GenerateClient::GenerateClient(const std::string& address, Deadline deadline)
-    : stubs_(std::make_unique<Stubs>(connect(address, deadline))) {}
+GenerateClient::GenerateClient(const std::string& address,
+                               const ClientAccess& access,
+                               Deadline deadline)
+    : stubs_(std::make_unique<Stubs>(open_channel(address, access, deadline))) {}
 
 GenerateClient::~GenerateClient() = default;
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "runtime/base/deadline.h"
+#include "runtime/coordinator/client/client_access.h"
 #include "runtime/coordinator/coordinator.h"
 #include "runtime/coordinator/generation_request.h"
 #include "runtime/coordinator/output_constraint.h"
@@ -92,6 +93,7 @@ class GenerateClient {
  public:
   // "HOST:PORT" or "unix:/path". Throws Error(kStartup, "cannot reach ...") at the deadline.
   explicit GenerateClient(const std::string& address,
+                          const ClientAccess& access = {},
                           Deadline deadline = Deadline::after(std::chrono::seconds(5)));
   ~GenerateClient();
 

@@ -1,4 +1,4 @@
-// The door around the streams: health, reflection, the small services, addresses, HTTP /health.
+// The door around the streams: health, reflection, the small services, addresses.
 #include "runtime/coordinator/grpc_door.h"
 
 #include <arpa/inet.h>
@@ -7,7 +7,6 @@
 
 #include "runtime/base/error.h"
 #include "runtime/coordinator/client/generate_client.h"
-#include "runtime/coordinator/http_door.h"
 #include "tests/unit/coordinator/door_client.h"
 #include "tests/unit/coordinator/fake_request_door.h"
 
@@ -216,65 +215,12 @@ TEST_F(ClientTest, AnInterruptCancelsTheRequest) {
 TEST(Client, NobodyThereIsAStartupError) {
   SocketFolder folder;
   try {
-    client::GenerateClient client(folder.address("nobody"),
-                                  Deadline::after(std::chrono::milliseconds(200)));
+    client::GenerateClient client(
+        folder.address("nobody"), {}, Deadline::after(std::chrono::milliseconds(200)));
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::kStartup);
     EXPECT_EQ(std::string(error.what()).find("cannot reach a shoal server at unix:"), 0u);
-  }
-}
-
-// One GET over a plain socket: the status line and the body.
-std::string get(int port, const std::string& path) {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_port = htons(static_cast<uint16_t>(port));
-  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof(to)) != 0) return "";
-  const std::string request = "GET " + path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-  if (write(fd, request.data(), request.size()) != std::ssize(request)) return "";
-  std::string reply;
-  char buffer[4096];
-  for (ssize_t n; (n = read(fd, buffer, sizeof(buffer))) > 0;) {
-    reply.append(buffer, static_cast<size_t>(n));
-  }
-  close(fd);
-  return reply;
-}
-
-TEST(HttpDoor, HealthAndErrors) {
-  FakeRequestDoor fake;
-  std::unique_ptr<HttpDoor> door;
-  try {
-    door = std::make_unique<HttpDoor>("127.0.0.1", 0, fake);
-  } catch (const Error&) {
-    GTEST_SKIP() << "this build has no HTTP library";
-  }
-  auto reply = get(door->port(), "/health");
-  EXPECT_EQ(reply.find("HTTP/1.1 200"), 0u) << reply;
-  EXPECT_NE(reply.find(R"({"status":"ok"})"), std::string::npos) << reply;
-
-  fake.set_phase(Phase::kStarting);
-  reply = get(door->port(), "/health");
-  EXPECT_EQ(reply.find("HTTP/1.1 503"), 0u) << reply;
-  EXPECT_NE(
-      reply.find(R"({"error":{"code":503,"message":"Loading model","type":"unavailable_error",)"
-                 R"("progress":0.25}})"),
-      std::string::npos)
-      << reply;
-
-  reply = get(door->port(), "/v1/nothing");
-  EXPECT_EQ(reply.find("HTTP/1.1 404"), 0u) << reply;
-  EXPECT_NE(reply.find(R"("type":"invalid_request_error")"), std::string::npos) << reply;
-
-  try {
-    HttpDoor second("127.0.0.1", door->port(), fake);
-    FAIL() << "two servers on one port";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::kUsage);
-    EXPECT_NE(std::string(error.what()).find("choose another with --http-port"), std::string::npos);
   }
 }
 
