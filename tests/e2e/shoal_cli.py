@@ -133,7 +133,7 @@ class Server:
             self.process.wait()
             self.test.fail(f"no ready line: {''.join(self.log)[-1000:]}")
         self.address = self.line.split("gRPC ")[1].split(",")[0].strip()
-        self.http = self.line.split("HTTP ")[1].strip()
+        self.http = self.line.split("HTTP ")[1].split(",")[0].strip()
 
     def generate(self, *args):
         return self.test.json("generate", "--server", self.address, "--json", *args)
