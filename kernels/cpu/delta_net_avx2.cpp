@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/math_avx2.h"
@@ -8,10 +9,15 @@
 namespace shoal::kernels::cpu {
 namespace {
 
-// Tokens whose q and k are prepared together; a block of columns then takes all of them while its
-// part of the state (dim x 32 floats, 16 KiB at dim 128) stays in L1.
-constexpr int kTokenTile = 8;
-constexpr int kColumnVectors = 4;
+// Tokens whose q and k are prepared together. Several take a block of columns one after another, in
+// a packed copy of its part of the state (dim x 16 floats, 8 KiB at dim 128), which stays in L1: in
+// place its rows lie a power of two apart and would crowd into a few of L1's sets.
+constexpr int kTokenTile = 32;
+// Column vectors at a time. With as many lanes at a time they make eight chains of fma, which hide
+// its latency. A token by itself reads the state from afar, in longer pieces.
+constexpr int kChains = 8;
+constexpr int kPackedVectors = 2;
+constexpr int kLoneVectors = 8;
 
 struct Token {
   alignas(32) float q[kMaxDeltaNetDim];
@@ -36,11 +42,14 @@ class Head {
     for (int64_t t = begin; t < end; t += kTokenTile) {
       const int count = static_cast<int>(std::min<int64_t>(kTokenTile, end - t));
       for (int i = 0; i < count; ++i) prepare(t + i, tokens[i]);
+      const std::span<const Token> tile(tokens, static_cast<size_t>(count));
       int column = 0;
-      for (; column + kColumnVectors * kLanes <= params_.dim; column += kColumnVectors * kLanes)
-        for (int i = 0; i < count; ++i) step<kColumnVectors>(tokens[i], column, state);
-      for (; column < params_.dim; column += kLanes)
-        for (int i = 0; i < count; ++i) step<1>(tokens[i], column, state);
+      if (count == 1)
+        for (; column + kLoneVectors * kLanes <= params_.dim; column += kLoneVectors * kLanes)
+          step<kLoneVectors>(tokens[0], column, {state + column, params_.dim});
+      for (; column + kPackedVectors * kLanes <= params_.dim; column += kPackedVectors * kLanes)
+        walk_packed<kPackedVectors>(tile, column, state + column);
+      for (; column < params_.dim; column += kLanes) walk_packed<1>(tile, column, state + column);
     }
   }
 
@@ -68,39 +77,72 @@ class Head {
     return 1.0f / std::max(std::sqrt(lane_dot(x, x, params_.dim)), params_.epsilon);
   }
 
-  // Columns `column` onwards, kVectors * 8 of them. The decayed state is computed in both passes
-  // instead of stored between them: a multiply is cheaper than a store.
+  // Columns `column` onwards, kVectors * 8 of them, which begin at `state`.
   template <int kVectors>
-  void step(const Token& token, int column, float* state) const {
+  void walk_packed(std::span<const Token> tokens, int column, float* state) const {
+    constexpr int kPacked = kVectors * kLanes;
+    const int dim = params_.dim;
+    alignas(32) float packed[kMaxDeltaNetDim * kPacked];
+    for (int i = 0; i < dim; ++i) std::copy_n(state + i * dim, kPacked, packed + i * kPacked);
+    for (const Token& token : tokens) step<kVectors>(token, column, {packed, kPacked});
+    for (int i = 0; i < dim; ++i) std::copy_n(packed + i * kPacked, kPacked, state + i * dim);
+  }
+
+  struct Columns {
+    float* first;
+    int stride;  // floats from row to row
+  };
+
+  // The decayed state is computed in both passes instead of stored between them: a multiply is
+  // cheaper than a store.
+  template <int kVectors>
+  void step(const Token& token, int column, const Columns& columns) const {
+    constexpr int kTogether = std::min(kStateLanes, kChains / kVectors);  // lanes at a time
     const int dim = params_.dim;
     const __m256 decay = _mm256_set1_ps(token.decay);
-    float* const first = state + column;
-    __m256 e[kVectors];
-    for (int c = 0; c < kVectors; ++c) e[c] = _mm256_setzero_ps();
-    for (int i = 0; i < dim; ++i) {
-      const float* s = first + i * dim;
-      const __m256 k = _mm256_broadcast_ss(token.k + i);
-      for (int c = 0; c < kVectors; ++c)
-        e[c] = _mm256_fmadd_ps(_mm256_mul_ps(decay, _mm256_loadu_ps(s + c * kLanes)), k, e[c]);
+    __m256 sums[kStateLanes][kVectors];
+    for (int first = 0; first < kStateLanes; first += kTogether) {
+      __m256 p[kTogether][kVectors] = {};
+      for (int i = first; i < dim; i += kStateLanes)
+        for (int lane = 0; lane < kTogether; ++lane) {
+          const float* s = columns.first + (i + lane) * columns.stride;
+          const __m256 k = _mm256_broadcast_ss(token.k + i + lane);
+          for (int c = 0; c < kVectors; ++c)
+            p[lane][c] = _mm256_fmadd_ps(
+                _mm256_mul_ps(decay, _mm256_loadu_ps(s + c * kLanes)), k, p[lane][c]);
+        }
+      for (int lane = 0; lane < kTogether; ++lane)
+        for (int c = 0; c < kVectors; ++c) sums[first + lane][c] = p[lane][c];
     }
+    __m256 e[kVectors];
     for (int c = 0; c < kVectors; ++c) {
       const __m256 v = _mm256_loadu_ps(token.v + column + c * kLanes);
-      e[c] = _mm256_mul_ps(_mm256_set1_ps(token.beta), _mm256_sub_ps(v, e[c]));
+      e[c] = _mm256_mul_ps(_mm256_set1_ps(token.beta), _mm256_sub_ps(v, sum_of(sums, c)));
     }
-    __m256 o[kVectors];
-    for (int c = 0; c < kVectors; ++c) o[c] = _mm256_setzero_ps();
-    for (int i = 0; i < dim; ++i) {
-      float* s = first + i * dim;
-      const __m256 k = _mm256_broadcast_ss(token.k + i);
-      const __m256 q = _mm256_broadcast_ss(token.q + i);
-      for (int c = 0; c < kVectors; ++c) {
-        const __m256 decayed = _mm256_mul_ps(decay, _mm256_loadu_ps(s + c * kLanes));
-        const __m256 updated = _mm256_fmadd_ps(k, e[c], decayed);
-        _mm256_storeu_ps(s + c * kLanes, updated);
-        o[c] = _mm256_fmadd_ps(updated, q, o[c]);
-      }
+    for (int first = 0; first < kStateLanes; first += kTogether) {
+      __m256 o[kTogether][kVectors] = {};
+      for (int i = first; i < dim; i += kStateLanes)
+        for (int lane = 0; lane < kTogether; ++lane) {
+          float* s = columns.first + (i + lane) * columns.stride;
+          const __m256 k = _mm256_broadcast_ss(token.k + i + lane);
+          const __m256 q = _mm256_broadcast_ss(token.q + i + lane);
+          for (int c = 0; c < kVectors; ++c) {
+            const __m256 decayed = _mm256_mul_ps(decay, _mm256_loadu_ps(s + c * kLanes));
+            const __m256 updated = _mm256_fmadd_ps(k, e[c], decayed);
+            _mm256_storeu_ps(s + c * kLanes, updated);
+            o[lane][c] = _mm256_fmadd_ps(updated, q, o[lane][c]);
+          }
+        }
+      for (int lane = 0; lane < kTogether; ++lane)
+        for (int c = 0; c < kVectors; ++c) sums[first + lane][c] = o[lane][c];
     }
-    for (int c = 0; c < kVectors; ++c) _mm256_storeu_ps(token.output + column + c * kLanes, o[c]);
+    for (int c = 0; c < kVectors; ++c)
+      _mm256_storeu_ps(token.output + column + c * kLanes, sum_of(sums, c));
+  }
+
+  template <int kVectors>
+  static __m256 sum_of(const __m256 (&l)[kStateLanes][kVectors], int c) {
+    return _mm256_add_ps(_mm256_add_ps(l[0][c], l[1][c]), _mm256_add_ps(l[2][c], l[3][c]));
   }
 
   const DeltaNetParams& params_;

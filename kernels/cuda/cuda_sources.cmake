@@ -5,7 +5,10 @@ if(SHOAL_CUDA)
     cuda/attention_prefill.cu
     cuda/conv_silu.cu
     cuda/cuda_table.cpp
+    cuda/delta_decode.cu
+    cuda/delta_mix.cpp
     cuda/delta_net.cu
+    cuda/delta_prefill.cu
     cuda/dense_rows.cu
     cuda/dense_floats.cu
     cuda/dense_tiles.cu

@@ -23,6 +23,7 @@ struct ConvParams {
 };
 
 inline constexpr int kMaxDeltaNetDim = 256;
+inline constexpr int kStateLanes = 4;  // of a sum over a state's column
 
 // Per V head h with K head h mod num_k_heads, on conv output rows [Q heads][K heads][V heads]:
 //   q, k = x / max(|x|, epsilon) (L2 over `dim`, lanes and tree as in norm.h), q *= 1/sqrt(dim)
@@ -31,10 +32,11 @@ inline constexpr int kMaxDeltaNetDim = 256;
 // State layout [slot, V head, i (key), j (value)], j contiguous. In full, every column j by itself:
 //   inv = 1 / max(sqrt(sum of squares), epsilon);  k_i = x_i * inv;
 //   q_i = (x_i * inv) * (1 / sqrt(float(dim)))
-//   first pass, i rising from p = 0:    p = fma(decay * S[i][j], k_i, p)
+//   p: four lanes, i belongs to lane i mod 4, each rising from 0 with
+//      p_lane = fma(decay * S[i][j], k_i, p_lane);  then p = (p_0 + p_1) + (p_2 + p_3)
 //   e = beta * (v_j - p)
-//   second pass, i rising from o = 0:   S[i][j] = fma(k_i, e, decay * S[i][j])
-//                                       o = fma(S[i][j], q_i, o)
+//   S[i][j] = fma(k_i, e, decay * S[i][j])
+//   o: lanes and tree as p's, of o_lane = fma(S[i][j], q_i, o_lane)
 // The product decay * S is rounded both times alike, so it may be stored between the passes or not.
 // sigmoid, exp and softplus: kernels/math.h.
 struct DeltaNetParams {

@@ -16,6 +16,8 @@ float inverse_norm(const float* x, const DeltaNetParams& params) {
   return 1.0f / std::max(std::sqrt(lane_dot(x, x, params.dim)), params.epsilon);
 }
 
+float sum_of(const float (&l)[kStateLanes]) { return (l[0] + l[1]) + (l[2] + l[3]); }
+
 // One token of one V head; `state` is [dim, dim].
 void step(const DeltaNetParams& params, int64_t token, int head, float* state) {
   const int dim = params.dim;
@@ -39,15 +41,16 @@ void step(const DeltaNetParams& params, int64_t token, int head, float* state) {
 
   for (int i = 0; i < dim * dim; ++i) state[i] = decay * state[i];
   for (int j = 0; j < dim; ++j) {
-    float p = 0.0f;
-    for (int i = 0; i < dim; ++i) p = std::fma(state[i * dim + j], k[i], p);
-    const float e = beta * (v[j] - p);
-    float o = 0.0f;
+    float p[kStateLanes] = {};
+    for (int i = 0; i < dim; ++i)
+      p[i % kStateLanes] = std::fma(state[i * dim + j], k[i], p[i % kStateLanes]);
+    const float e = beta * (v[j] - sum_of(p));
+    float o[kStateLanes] = {};
     for (int i = 0; i < dim; ++i) {
       state[i * dim + j] = std::fma(k[i], e, state[i * dim + j]);
-      o = std::fma(state[i * dim + j], q[i], o);
+      o[i % kStateLanes] = std::fma(state[i * dim + j], q[i], o[i % kStateLanes]);
     }
-    output[j] = o;
+    output[j] = sum_of(o);
   }
 }
 

@@ -20,6 +20,9 @@ struct LaunchShape {
   // The kernel waits for its inputs itself (kernels/cuda/dependent_launch.cuh), so it may start
   // while the one before it on the stream still runs.
   bool overlaps_previous = false;
+  // Thread blocks, neighbours along x, that run at the same time and can wait for each other
+  // (Hopper and later, at most 8); 0: none.
+  unsigned cluster = 0;
 };
 
 // Dynamic shared memory that a kernel may have without asking.
@@ -40,11 +43,20 @@ class Launch {
     config.blockDim = shape_.block;
     config.dynamicSmemBytes = shape_.shared_bytes;
     config.stream = static_cast<cudaStream_t>(shape_.stream.handle);
-    cudaLaunchAttribute overlap = {};
-    overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    overlap.val.programmaticStreamSerializationAllowed = 1;
-    config.attrs = &overlap;
-    config.numAttrs = shape_.overlaps_previous && has_dependent_launch() ? 1 : 0;
+    cudaLaunchAttribute attributes[2] = {};
+    config.attrs = attributes;
+    if (shape_.overlaps_previous && has_dependent_launch()) {
+      cudaLaunchAttribute& overlap = attributes[config.numAttrs++];
+      overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+      overlap.val.programmaticStreamSerializationAllowed = 1;
+    }
+    if (shape_.cluster > 0) {
+      cudaLaunchAttribute& cluster = attributes[config.numAttrs++];
+      cluster.id = cudaLaunchAttributeClusterDimension;
+      cluster.val.clusterDim.x = shape_.cluster;
+      cluster.val.clusterDim.y = 1;
+      cluster.val.clusterDim.z = 1;
+    }
     if (shape_.shared_bytes > kDefaultSharedBytes)
       cuda_check(cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
                                       cudaFuncAttributeMaxDynamicSharedMemorySize,

@@ -57,61 +57,104 @@ std::vector<int32_t> starts_of(const std::vector<int>& lengths) {
   return starts;
 }
 
-TEST(CudaDeltaMix, EqualsReference) {
-  SHOAL_SKIP_WITHOUT_GPU();
-  for (const int dim : {64, 128})
-    for (const std::vector<int>& lengths : {std::vector<int>{1}, {1, 1, 1}, {5}, {2, 1, 0, 30}}) {
-      SCOPED_TRACE(testing::Message() << "dim " << dim << ", " << lengths.size() << " sequences");
-      const int num_k = 2, num_v = 4, kernel = 4, num_slots = 5;
-      const auto count = static_cast<int>(lengths.size());
-      const int64_t n = starts_of(lengths).back();
-      const int64_t conv_dim = (2 * num_k + num_v) * dim, value_dim = num_v * dim;
-      Both<int32_t> starts(starts_of(lengths)), slots({3, 0, 4, 1});
-      Both<float> raw(random_floats(n * conv_dim, 1u)),
-          conv_weight(random_floats(conv_dim * 4, 2u));
-      Both<float> conv_state(random_floats(num_slots * 3 * conv_dim, 3u));
-      Both<float> mixed(n * conv_dim, NAN), alpha(random_floats(n * num_v, 4u));
-      Both<float> beta(random_floats(n * num_v, 5u)), dt_bias(random_floats(num_v, 6u));
-      Both<float> a({-0.3f, -1.5f, -0.01f, -4.0f});
-      Both<float> state(random_floats(int64_t{num_slots} * num_v * dim * dim, 7u));
-      Both<float> gate(random_floats(n * value_dim, 8u)), norm(random_floats(dim, 9u));
-      BothRows output(n, value_dim);
-      run_on_both(&KernelTable::delta_mix, [&](Side side) {
-        const TensorView begin = starts.rows(side, count + 1), slot = slots.rows(side, count);
-        return DeltaMixParams{.conv = {raw.rows(side, n, conv_dim),
-                                       conv_weight.at(side),
-                                       kernel,
-                                       conv_state.at(side),
-                                       count,
-                                       begin,
-                                       slot,
-                                       mixed.rows(side, n, conv_dim)},
-                              .delta = {.mixed = mixed.rows(side, n, conv_dim),
-                                        .alpha = alpha.rows(side, n, num_v),
-                                        .beta = beta.rows(side, n, num_v),
-                                        .a = a.at(side),
-                                        .dt_bias = dt_bias.at(side),
-                                        .num_k_heads = num_k,
-                                        .num_v_heads = num_v,
-                                        .dim = dim,
-                                        .epsilon = 1e-6f,
-                                        .state = state.at(side),
-                                        .num_sequences = count,
-                                        .sequence_starts = begin,
-                                        .state_slots = slot,
-                                        .output = output.f32(side)},
-                              .norm = {.input = output.f32(side),
-                                       .gate = gate.rows(side, n, value_dim),
-                                       .weight = norm.at(side),
-                                       .dim = dim,
-                                       .epsilon = 1e-6f,
-                                       .output = output.f32(side)},
-                              .output = output.rows(side, false)};
-      });
-      conv_state.expect_same();
-      state.expect_same();
-      output.expect_same();
+struct DeltaMixShape {
+  int num_k, num_v, dim, kernel;
+};
+
+void expect_delta_mix_equals_reference(const DeltaMixShape& shape,
+                                       const std::vector<int>& lengths) {
+  const auto [num_k, num_v, dim, kernel] = shape;
+  const int num_slots = 5;
+  const auto count = static_cast<int>(lengths.size());
+  const int64_t n = starts_of(lengths).back();
+  const int64_t conv_dim = (2 * num_k + num_v) * dim, value_dim = num_v * dim;
+  std::vector<float> decays = random_floats(num_v, 10u);
+  for (float& value : decays) value = -std::abs(value);
+  Both<int32_t> starts(starts_of(lengths)), slots({3, 0, 4, 1});
+  Both<float> raw(random_floats(n * conv_dim, 1u)),
+      conv_weight(random_floats(conv_dim * kernel, 2u));
+  Both<float> conv_state(random_floats(num_slots * (kernel - 1) * conv_dim, 3u));
+  Both<float> mixed(n * conv_dim, NAN), alpha(random_floats(n * num_v, 4u));
+  Both<float> beta(random_floats(n * num_v, 5u)), dt_bias(random_floats(num_v, 6u)), a(decays);
+  Both<float> state(random_floats(int64_t{num_slots} * num_v * dim * dim, 7u));
+  Both<float> gate(random_floats(n * value_dim, 8u)), norm(random_floats(dim, 9u));
+  BothRows output(n, value_dim);
+  run_on_both(&KernelTable::delta_mix, [&](Side side) {
+    const TensorView begin = starts.rows(side, count + 1), slot = slots.rows(side, count);
+    return DeltaMixParams{.conv = {raw.rows(side, n, conv_dim),
+                                   conv_weight.at(side),
+                                   kernel,
+                                   conv_state.at(side),
+                                   count,
+                                   begin,
+                                   slot,
+                                   mixed.rows(side, n, conv_dim)},
+                          .delta = {.mixed = mixed.rows(side, n, conv_dim),
+                                    .alpha = alpha.rows(side, n, num_v),
+                                    .beta = beta.rows(side, n, num_v),
+                                    .a = a.at(side),
+                                    .dt_bias = dt_bias.at(side),
+                                    .num_k_heads = num_k,
+                                    .num_v_heads = num_v,
+                                    .dim = dim,
+                                    .epsilon = 1e-6f,
+                                    .state = state.at(side),
+                                    .num_sequences = count,
+                                    .sequence_starts = begin,
+                                    .state_slots = slot,
+                                    .output = output.f32(side)},
+                          .norm = {.input = output.f32(side),
+                                   .gate = gate.rows(side, n, value_dim),
+                                   .weight = norm.at(side),
+                                   .dim = dim,
+                                   .epsilon = 1e-6f,
+                                   .output = output.f32(side)},
+                          .output = output.rows(side, false)};
+  });
+  conv_state.expect_same();
+  state.expect_same();
+  output.expect_same();
+}
+
+void expect_delta_mix_equals_reference(const std::vector<DeltaMixShape>& shapes,
+                                       const std::vector<std::vector<int>>& batches) {
+  for (const DeltaMixShape& shape : shapes)
+    for (const std::vector<int>& lengths : batches) {
+      SCOPED_TRACE(testing::Message()
+                   << shape.num_k << " K heads, " << shape.num_v << " V heads, dim " << shape.dim
+                   << ", kernel " << shape.kernel << ", lengths "
+                   << testing::PrintToString(lengths));
+      expect_delta_mix_equals_reference(shape, lengths);
     }
+}
+
+// Sixteen tokens are convolved together, eight copied together, 32 kept; sequences begin and end
+// on both sides of these edges, and some end within the convolution's history.
+TEST(CudaDeltaMix, PromptEqualsReference) {
+  SHOAL_SKIP_WITHOUT_GPU();
+  expect_delta_mix_equals_reference(
+      {{2, 4, 64, 4}, {2, 4, 128, 4}, {1, 3, 64, 4}},
+      {{5}, {2, 1, 0, 30}, {15, 3, 1, 2}, {16, 17}, {7, 9}, {8, 33, 0, 24}, {100, 1}});
+}
+
+// Clusters of 1, 2, 3, 4 and 8 thread blocks share the convolution's history; nine V heads of a K
+// head are too many for one.
+TEST(CudaDeltaMix, DecodeEqualsReference) {
+  SHOAL_SKIP_WITHOUT_GPU();
+  expect_delta_mix_equals_reference({{2, 4, 64, 4},
+                                     {2, 4, 128, 4},
+                                     {2, 2, 128, 4},
+                                     {2, 6, 128, 4},
+                                     {1, 4, 128, 4},
+                                     {2, 16, 128, 4},
+                                     {1, 9, 128, 4}},
+                                    {{1}, {1, 1, 1}});
+}
+
+// Dims and convolutions without launches of their own.
+TEST(CudaDeltaMix, OtherShapesEqualReference) {
+  SHOAL_SKIP_WITHOUT_GPU();
+  expect_delta_mix_equals_reference({{1, 2, 32, 4}, {1, 2, 64, 3}}, {{1}, {1, 1}, {20, 2}});
 }
 
 TEST(CudaAttentionMix, EqualsReference) {
