@@ -95,7 +95,8 @@ struct DownCall {
 // average, and where.
 struct ExpertGrid {
   int max_active;
-  int64_t mean_rows;  // rounded up
+  int64_t mean_rows;   // rounded up
+  int64_t num_tokens;  // of the step
   Stream stream;
 };
 

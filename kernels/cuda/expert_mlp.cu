@@ -10,8 +10,8 @@
 namespace shoal::kernels::cuda {
 namespace {
 
-// Mean rows an expert from which tiles win.
-constexpr int64_t kTileRowsFrom = 3;
+// Measured: up to a few pairs rows win, from there on tiles, even where experts have one row each.
+constexpr int64_t kMaxRowPairs = 40;
 
 // check_expert_mlp has seen that all experts lie at this stride.
 ExpertPlanes planes_of(std::span<const ExpertWeights> experts, WeightView ExpertWeights::*matrix) {
@@ -100,8 +100,9 @@ void expert_mlp(const ExpertMlpParams& params, const Exec& exec) {
   const ExpertGrid grid = {
       .max_active = static_cast<int>(std::min<int64_t>(groups.num_experts, groups.num_pairs)),
       .mean_rows = (groups.num_pairs + groups.num_experts - 1) / groups.num_experts,
+      .num_tokens = groups.num_pairs / groups.num_topk,
       .stream = exec.stream};
-  const bool tiles = groups.num_pairs >= kTileRowsFrom * groups.num_experts;
+  const bool tiles = groups.num_pairs > kMaxRowPairs;
 
   if (params.shared != nullptr) {
     const bool by_rows = !tiles && !float_down && is_quantized(first.gate.dtype);

@@ -10,7 +10,6 @@
 namespace shoal::kernels::cuda {
 namespace {
 
-constexpr int kTokens = 4;
 using SharedCodec = Q8_0;
 constexpr int kGateUpShare = 2;
 constexpr int kGateUpThreads = kInnerColumns * kLanes * kGateUpShare;
@@ -37,7 +36,7 @@ gate_up_rows_of(const WeightPlanes& gate, const WeightPlanes& up, int columns, i
 
 // Tokens [0, num_rows), kTokens at a time: row_of(token) is a token's input row, slot_of(token) the
 // inner row that it makes. The gate's first blocks are on their way.
-template <class Codec, class Rows, class Stream, class RowOf>
+template <class Codec, int kTokens, class Rows, class Stream, class RowOf>
 __device__ void gate_up_tokens(Stream& stream,
                                const GateUpRows& rows,
                                StagedRows<Rows>& x,
@@ -67,7 +66,7 @@ __device__ void gate_up_tokens(Stream& stream,
 }
 
 // Grid: (intermediate / 32, active experts and then pieces of the shared expert's tokens).
-template <class Codec>
+template <class Codec, int kTokens>
 __global__ void __launch_bounds__(kGateUpThreads)
     gate_up_kernel(const __grid_constant__ GateUpCall call, int max_active) {
   extern __shared__ int4 shared[];
@@ -81,13 +80,13 @@ __global__ void __launch_bounds__(kGateUpThreads)
     wait_for_inputs();
     StagedRows<Int16Rows> x(shared, kTokens, num_blocks);
     const int first = (static_cast<int>(blockIdx.y) - max_active) * kTokens;
-    gate_up_tokens<SharedCodec>(stream,
-                                rows,
-                                x,
-                                own.input,
-                                own.inner,
-                                make_int2(first, min(first + kTokens, own.num_tokens)),
-                                [](int token) { return token; });
+    gate_up_tokens<SharedCodec, kTokens>(stream,
+                                         rows,
+                                         x,
+                                         own.input,
+                                         own.inner,
+                                         make_int2(first, min(first + kTokens, own.num_tokens)),
+                                         [](int token) { return token; });
     return;
   }
   wait_for_inputs();
@@ -99,18 +98,18 @@ __global__ void __launch_bounds__(kGateUpThreads)
   RowStream<Codec, kGateUpShare, kGateUpAhead<Codec>> stream;
   stream.begin(rows.gate, num_blocks);
   StagedRows<Int8Rows> x(shared, kTokens, num_blocks);
-  gate_up_tokens<Codec>(stream,
-                        rows,
-                        x,
-                        call.input,
-                        call.inner,
-                        make_int2(group.first_slot, group.first_slot + group.num_rows),
-                        [&](int slot) { return call.groups.row_of_slot[slot]; });
+  gate_up_tokens<Codec, kTokens>(stream,
+                                 rows,
+                                 x,
+                                 call.input,
+                                 call.inner,
+                                 make_int2(group.first_slot, group.first_slot + group.num_rows),
+                                 [&](int slot) { return call.groups.row_of_slot[slot]; });
 }
 
 // Rows [rows.x, rows.y) of the input, kTokens at a time, to the same rows of the output. The weight
 // row's first blocks are on their way.
-template <class Stream>
+template <int kTokens, class Stream>
 __device__ void down_tokens(Stream& stream,
                             const SplitRow& row,
                             StagedRows<Int16Rows>& x,
@@ -137,7 +136,7 @@ __device__ void down_tokens(Stream& stream,
 
 // Grid: (outputs / 16, active experts and then pieces of the shared expert's tokens). Launched
 // right after gate_up_kernel, so the groups, which are older, and the weights may be read at once.
-template <class Codec>
+template <class Codec, int kTokens>
 __global__ void __launch_bounds__(kDownThreads)
     down_kernel(const __grid_constant__ DownCall call, int max_active) {
   extern __shared__ int4 shared[];
@@ -152,13 +151,13 @@ __global__ void __launch_bounds__(kDownThreads)
     wait_for_inputs();
     StagedRows<Int16Rows> x(shared, kTokens, num_blocks);
     const int first = (static_cast<int>(blockIdx.y) - max_active) * kTokens;
-    down_tokens(stream,
-                weights,
-                x,
-                own.inner_input,
-                make_int2(first, min(first + kTokens, own.num_tokens)),
-                own.output,
-                call.num_outputs);
+    down_tokens<kTokens>(stream,
+                         weights,
+                         x,
+                         own.inner_input,
+                         make_int2(first, min(first + kTokens, own.num_tokens)),
+                         own.output,
+                         call.num_outputs);
     return;
   }
   const ActiveRows group = call.groups.of_block();
@@ -169,49 +168,68 @@ __global__ void __launch_bounds__(kDownThreads)
   stream.begin(weights, num_blocks);
   wait_for_inputs();
   StagedRows<Int16Rows> x(shared, kTokens, num_blocks);
-  down_tokens(stream,
-              weights,
-              x,
-              call.input,
-              make_int2(group.first_slot, group.first_slot + group.num_rows),
-              call.output,
-              call.num_outputs);
+  down_tokens<kTokens>(stream,
+                       weights,
+                       x,
+                       call.input,
+                       make_int2(group.first_slot, group.first_slot + group.num_rows),
+                       call.output,
+                       call.num_outputs);
 }
 
-dim3 grid_of(int outputs, int outputs_a_block, int max_active, int shared_tokens) {
+dim3 grid_of(int outputs, int outputs_a_block, int slots) {
   return dim3(static_cast<unsigned>((outputs + outputs_a_block - 1) / outputs_a_block),
-              static_cast<unsigned>(max_active + (shared_tokens + kTokens - 1) / kTokens));
+              static_cast<unsigned>(slots));
 }
 
-}  // namespace
+template <int kTokens>
+int slots_of(const SharedCall& shared, const ExpertGrid& grid) {
+  return grid.max_active + (shared.num_tokens + kTokens - 1) / kTokens;
+}
 
-void gate_up_rows(const GateUpCall& call, DType dtype, const ExpertGrid& grid) {
-  const SharedCall& shared = call.shared;
+template <int kTokens>
+void launch_gate_up(const GateUpCall& call, DType dtype, const ExpertGrid& grid) {
   size_t bytes = StagedRows<Int8Rows>::bytes(kTokens, call.input.num_blocks);
-  if (shared.num_tokens > 0)
-    bytes = std::max(bytes, StagedRows<Int16Rows>::bytes(kTokens, shared.input.num_blocks));
+  if (call.shared.num_tokens > 0)
+    bytes = std::max(bytes, StagedRows<Int16Rows>::bytes(kTokens, call.shared.input.num_blocks));
   const device::Launch launch(
-      {.grid = grid_of(call.inner.columns, kInnerColumns, grid.max_active, shared.num_tokens),
+      {.grid = grid_of(call.inner.columns, kInnerColumns, slots_of<kTokens>(call.shared, grid)),
        .block = dim3(kGateUpThreads),
        .stream = grid.stream,
        .shared_bytes = bytes,
        .overlaps_previous = true});
-  with_codec(dtype,
-             [&]<class Codec>(Codec) { launch(gate_up_kernel<Codec>, call, grid.max_active); });
+  with_codec(dtype, [&]<class Codec>(Codec) {
+    launch(gate_up_kernel<Codec, kTokens>, call, grid.max_active);
+  });
 }
 
-void down_rows(const DownCall& call, DType dtype, const ExpertGrid& grid) {
-  const SharedCall& shared = call.shared;
-  const int num_blocks = shared.num_tokens > 0
-                             ? std::max(call.input.num_blocks, shared.inner_input.num_blocks)
+template <int kTokens>
+void launch_down(const DownCall& call, DType dtype, const ExpertGrid& grid) {
+  const int num_blocks = call.shared.num_tokens > 0
+                             ? std::max(call.input.num_blocks, call.shared.inner_input.num_blocks)
                              : call.input.num_blocks;
   const device::Launch launch(
-      {.grid = grid_of(call.num_outputs, kDownRows, grid.max_active, shared.num_tokens),
+      {.grid = grid_of(call.num_outputs, kDownRows, slots_of<kTokens>(call.shared, grid)),
        .block = dim3(kDownThreads),
        .stream = grid.stream,
        .shared_bytes = StagedRows<Int16Rows>::bytes(kTokens, num_blocks),
        .overlaps_previous = true});
-  with_codec(dtype, [&]<class Codec>(Codec) { launch(down_kernel<Codec>, call, grid.max_active); });
+  with_codec(dtype, [&]<class Codec>(Codec) {
+    launch(down_kernel<Codec, kTokens>, call, grid.max_active);
+  });
+}
+
+constexpr int kFewTokens = 4;
+
+}  // namespace
+
+// One token has kernels of its own, which waste no instructions on others.
+void gate_up_rows(const GateUpCall& call, DType dtype, const ExpertGrid& grid) {
+  (grid.num_tokens == 1 ? launch_gate_up<1> : launch_gate_up<kFewTokens>)(call, dtype, grid);
+}
+
+void down_rows(const DownCall& call, DType dtype, const ExpertGrid& grid) {
+  (grid.num_tokens == 1 ? launch_down<1> : launch_down<kFewTokens>)(call, dtype, grid);
 }
 
 }  // namespace shoal::kernels::cuda

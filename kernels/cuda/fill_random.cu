@@ -43,9 +43,9 @@ __global__ void fill_floats_kernel(
 
 // What a head holds at its beginning: an f16 (two for a type with minimums) or an exponent.
 struct HeadFill {
-  int bytes;      // of a head
-  int halves;     // f16 scales at its beginning; 0: one exponent byte
-  uint32_t half;  // the f16 scale
+  int bytes;         // of a head
+  int halves;        // f16 scales at its beginning; 0: one exponent byte
+  uint32_t half[2];  // the scale of the codes, of the minimums
   uint8_t exponent;
 };
 
@@ -59,8 +59,8 @@ __global__ void fill_heads_kernel(uint8_t* heads,
       head[b] = static_cast<uint8_t>(hash(seed + i) >> 8 * (b % 8));
     if (fill.halves == 0) head[0] = fill.exponent;
     for (int h = 0; h < fill.halves; ++h) {
-      head[2 * h] = static_cast<uint8_t>(fill.half);
-      head[2 * h + 1] = static_cast<uint8_t>(fill.half >> 8);
+      head[2 * h] = static_cast<uint8_t>(fill.half[h]);
+      head[2 * h + 1] = static_cast<uint8_t>(fill.half[h] >> 8);
     }
   }
 }
@@ -89,6 +89,10 @@ float largest_code(DType dtype) {
       return 32 * 127;  // IQ4_XS
   }
 }
+
+// Of the types with minimums: the scale of the minimums is that of the codes times this, so that
+// weights have no mean. With one, the rows of a step would grow alike and choose the same experts.
+float mean_code(DType dtype) { return dtype == DType::kQ4_K ? 7.5f : 15.5f; }
 
 // Bits of the f16 nearest below a positive normal value.
 uint32_t half_of(float value) {
@@ -121,11 +125,12 @@ void fill_random(const WeightView& weight, uint64_t seed, Stream stream) {
   const bool minimums = weight.dtype == DType::kQ4_K || weight.dtype == DType::kQ5_K;
   // MXFP4: levels up to 6 times 2^(e - 127).
   const auto exponent = static_cast<uint8_t>(127 + std::ilogb(size / 6));
+  const float d = size / largest_code(weight.dtype);
   const HeadFill fill = {.bytes = static_cast<int>(cut.head_bytes),
                          .halves = weight.dtype == DType::kMXFP4 ? 0
                                    : minimums                    ? 2
                                                                  : 1,
-                         .half = half_of(size / largest_code(weight.dtype)),
+                         .half = {half_of(d), half_of(d * mean_code(weight.dtype))},
                          .exponent = exponent};
   launch_of(blocks, stream)(fill_heads_kernel,
                             reinterpret_cast<uint8_t*>(const_cast<std::byte*>(weight.heads)),

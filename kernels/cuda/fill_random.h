@@ -1,5 +1,6 @@
 // Weights for timings without a file: every byte of a split matrix from a hash of (seed, place),
-// with scales so small that activations stay sane through many layers. Same seed, same bytes.
+// without a mean and with scales so small that activations stay sane through many layers. Same
+// seed, same bytes.
 #pragma once
 #include <cstdint>
 

@@ -177,4 +177,9 @@ void check_attention(const AttentionParams& params) {
                params.cache.block_size);
 }
 
+void check_workspace(std::span<const std::byte> workspace, size_t needed) {
+  SHOAL_ASSERT(
+      workspace.size() >= needed, "workspace of {} bytes, {} needed", workspace.size(), needed);
+}
+
 }  // namespace shoal::kernels::cuda

@@ -22,6 +22,8 @@ void check_conv(const ConvParams& params);
 void check_delta_net(const DeltaNetParams& params);
 void check_attention(const AttentionParams& params);
 
+void check_workspace(std::span<const std::byte> workspace, size_t needed);
+
 inline constexpr int kMaxAttentionHeadDim = 256;
 
 }  // namespace shoal::kernels::cuda

@@ -112,7 +112,7 @@ class TileProduct {
     // In the first group are the weights that were sent for as well.
 #pragma unroll
     for (int stage = 0; stage < Shape::kStages; ++stage) {
-      copy_tokens(stage, stage);
+      copy_tokens(stage, num_tokens, stage);
       end_copy_group();
     }
     await_copy_groups<Shape::kStages - 1>();
@@ -132,7 +132,7 @@ class TileProduct {
           copy_weights(ahead, raw);
         else if (stage > 0)
           copy_weights(ahead, raw_before);
-        if (stage > 0) copy_tokens(ahead, tokens_before);
+        if (stage > 0) copy_tokens(ahead, num_tokens, tokens_before);
       }
       end_copy_group();
       prepare(stage + 1, raw_next);
@@ -268,8 +268,7 @@ class TileProduct {
     }
   }
 
-  // In both, rows and tokens past the end are the last one again, and only the last stage may have
-  // fewer than eight blocks.
+  // Rows past the end are the last one again. Only the last stage may have fewer than eight blocks.
   __device__ void copy_weights(int stage, int slot) const {
     if (stage >= num_stages_) return;
     constexpr unsigned kChunks = Codec::kBody256 / 16;
@@ -284,22 +283,25 @@ class TileProduct {
     });
   }
 
-  __device__ void copy_tokens(int stage, int slot) const {
+  // Tokens past the end are left as they are: thousands of thread blocks that asked for the last
+  // one again would queue for its few lines of the L2 cache.
+  __device__ void copy_tokens(int stage, int num_tokens, int slot) const {
     if (stage >= num_stages_) return;
     constexpr unsigned kChunks = kLanes * Rows::kWords;
+    const auto present = static_cast<unsigned>(num_tokens);
     const unsigned num_blocks = num_blocks_ - kLanes * stage;
     const auto* values = static_cast<const uint8_t*>(input_.values) + stage * (16 * kChunks);
     const unsigned to = shared_address(kTokensAt + slot * kTokenBytes);
     each_of<Shape::kTokens * kChunks>([&](unsigned i) {
       const unsigned token = i / kChunks, at = i % kChunks;
-      if (at >= num_blocks * Rows::kWords) return;
+      if (token >= present || at >= num_blocks * Rows::kWords) return;
       copy_16_async(to + token * TokenWords<Rows>::kStride + 16 * at,
                     values + 16 * at + uint64_t{block_of_token()[token]} * (16 * Rows::kWords));
     });
     const unsigned scales = shared_address(kTokenScalesAt + slot * kTokenScaleBytes);
     each_of<Shape::kTokens * kLanes>([&](unsigned i) {
       const unsigned token = i / kLanes, lane = i % kLanes;
-      if (lane >= num_blocks) return;
+      if (token >= present || lane >= num_blocks) return;
       const unsigned from = block_of_token()[token] + stage * kLanes + lane;
       copy_4_async(scales + 4 * (lane * kTokenScaleStride + token), input_.scales + from);
       if constexpr (Codec::kHasMin)

@@ -2,13 +2,14 @@
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/dependent_launch.cuh"
 #include "kernels/cuda/math.cuh"
+#include "kernels/cuda/op_checks.h"
 #include "runtime/device/cuda_launch.h"
 
 namespace shoal::kernels::cuda {
 namespace {
 
 constexpr int kThreads = 256;
-constexpr int kArgmaxThreads = 1024;
+constexpr int kArgmaxPieces = 64;  // of the vocabulary, a thread block each
 
 __global__ void fill_tokens_kernel(int32_t* ids,
                                    const int32_t* starts,
@@ -74,20 +75,23 @@ struct Argmax {
   int vocab;
   const int32_t* masked;
   int num_masked;
+  Choice* of_piece;  // [rows, kArgmaxPieces]
   int32_t* ids;
   const int32_t* slots;
   int32_t* last_tokens;
 };
 
-// A thread block a row. Only a logit that would win is looked up among the masked ones.
-__global__ void __launch_bounds__(kArgmaxThreads)
-    argmax_rows_kernel(const __grid_constant__ Argmax call) {
-  __shared__ Choice of_warp[kArgmaxThreads / 32];
+// Grid: (pieces of the vocabulary, rows). Only a logit that would win is looked up among the masked
+// ones.
+__global__ void __launch_bounds__(kThreads)
+    argmax_pieces_kernel(const __grid_constant__ Argmax call) {
+  __shared__ Choice of_warp[kThreads / 32];
   wait_for_inputs();
-  const float* row = call.logits + static_cast<int64_t>(blockIdx.x) * call.vocab;
+  const float* row = call.logits + static_cast<int64_t>(blockIdx.y) * call.vocab;
   Choice best = {0.0f, -1};
-#pragma unroll 4
-  for (int id = threadIdx.x; id < call.vocab; id += kArgmaxThreads) {
+#pragma unroll 8
+  for (int id = blockIdx.x * kThreads + threadIdx.x; id < call.vocab;
+       id += kArgmaxPieces * kThreads) {
     const Choice choice = {row[id], id};
     if (choice.beats(best) && !is_masked(call.masked, call.num_masked, id)) best = choice;
   }
@@ -95,7 +99,18 @@ __global__ void __launch_bounds__(kArgmaxThreads)
   if (threadIdx.x % 32 == 0) of_warp[threadIdx.x / 32] = best;
   __syncthreads();  // every warp's choice is written before the first warp reads them
   if (threadIdx.x >= 32) return;
-  best = warp_best(of_warp[threadIdx.x]);
+  best = warp_best(threadIdx.x < kThreads / 32 ? of_warp[threadIdx.x] : Choice{0.0f, -1});
+  if (threadIdx.x == 0) call.of_piece[blockIdx.y * kArgmaxPieces + blockIdx.x] = best;
+}
+
+// Grid: rows, a warp each.
+__global__ void __launch_bounds__(32) argmax_rows_kernel(const __grid_constant__ Argmax call) {
+  wait_for_inputs();
+  const Choice* of_piece = call.of_piece + blockIdx.x * kArgmaxPieces;
+  Choice best = {0.0f, -1};
+  for (int piece = threadIdx.x; piece < kArgmaxPieces; piece += 32)
+    if (of_piece[piece].beats(best)) best = of_piece[piece];
+  best = warp_best(best);
   if (threadIdx.x == 0) {
     call.ids[blockIdx.x] = best.id;
     call.last_tokens[call.slots[blockIdx.x]] = best.id;
@@ -128,18 +143,24 @@ void gather_rows(const GatherRowsParams& params, const Exec& exec) {
 }
 
 void argmax_rows(const ArgmaxRowsParams& params, const Exec& exec) {
-  device::Launch({.grid = dim3(static_cast<unsigned>(params.logits.rows())),
-                  .block = dim3(kArgmaxThreads),
+  const auto rows = static_cast<unsigned>(params.logits.rows());
+  static_assert(kArgmaxPieces * sizeof(Choice) == argmax_workspace(1));
+  check_workspace(exec.workspace, argmax_workspace(params.logits.rows()));
+  const Argmax call = {.logits = params.logits.f32(),
+                       .vocab = static_cast<int>(params.logits.cols()),
+                       .masked = params.masked,
+                       .num_masked = params.num_masked,
+                       .of_piece = reinterpret_cast<Choice*>(exec.workspace.data()),
+                       .ids = params.token_ids.i32(),
+                       .slots = params.slots.i32(),
+                       .last_tokens = params.last_tokens};
+  device::Launch({.grid = dim3(kArgmaxPieces, rows),
+                  .block = dim3(kThreads),
                   .stream = exec.stream,
-                  .overlaps_previous = true})(
-      argmax_rows_kernel,
-      Argmax{.logits = params.logits.f32(),
-             .vocab = static_cast<int>(params.logits.cols()),
-             .masked = params.masked,
-             .num_masked = params.num_masked,
-             .ids = params.token_ids.i32(),
-             .slots = params.slots.i32(),
-             .last_tokens = params.last_tokens});
+                  .overlaps_previous = true})(argmax_pieces_kernel, call);
+  device::Launch(
+      {.grid = dim3(rows), .block = dim3(32), .stream = exec.stream, .overlaps_previous = true})(
+      argmax_rows_kernel, call);
 }
 
 }  // namespace shoal::kernels::cuda

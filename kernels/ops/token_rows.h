@@ -1,6 +1,7 @@
 // Tokens and rows by index, for steps whose tokens only the device knows. Arrays lie where the
 // backend computes.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 
 #include "runtime/base/tensor_view.h"
@@ -24,7 +25,10 @@ struct GatherRowsParams {
 };
 
 // The largest logit of each row outside `masked`, ties to the lowest id; and last_tokens[slots[i]]
-// becomes it. NaN counts as smaller than everything; a row of NaN gives the lowest id not masked.
+// becomes it. Needs Exec::workspace of argmax_workspace(m) bytes. NaN counts as smaller than
+// everything; a row of NaN gives the lowest id not masked.
+inline constexpr size_t argmax_workspace(int64_t rows) { return static_cast<size_t>(rows) * 512; }
+
 struct ArgmaxRowsParams {
   TensorView logits;                // [m, vocab] f32
   const int32_t* masked = nullptr;  // [num_masked] rising

@@ -4,7 +4,7 @@
 #include <grpcpp/security/tls_certificate_provider.h>
 #include <grpcpp/security/tls_credentials_options.h>
 
-#include "runtime/coordinator/access/tls_context.h"
+#include "runtime/coordinator/access/tls_certificates.h"
 
 namespace shoal::coordinator {
 namespace {
@@ -49,7 +49,7 @@ class KeyCheck final : public grpc::AuthMetadataProcessor {
 
 std::shared_ptr<grpc::ServerCredentials> tls_credentials(const access::TlsFiles& files) {
   namespace tls = grpc::experimental;
-  const access::TlsContext check(files);  // gRPC would take bad files and refuse every client
+  const access::TlsCertificates check(files);  // gRPC would take bad files and refuse every client
   const bool mutual = !files.client_authority.empty();
   const auto provider =
       mutual ? std::make_shared<tls::FileWatcherCertificateProvider>(

@@ -49,6 +49,8 @@ DeviceStep::DeviceStep(const RankParts& parts)
   masked_ids_ = on_device(static_cast<int64_t>(parts.masked_ids.size()));
   chosen_ = on_device(max_samples_);
   last_tokens_ = on_device(parts.plan.num_slots);
+  argmax_scratch_ =
+      device::Memory(device::compute_memory(backend), kernels::argmax_workspace(max_samples_));
   for (Fetched& fetched : fetched_) fetched.tokens = staging(max_samples_);
   host_logits_ = staging(scored * vocab);
   host_tokens_ = staging(max_samples_);
@@ -145,13 +147,15 @@ void DeviceStep::enqueue_samples(const Pass& pass, const Exec& exec) const {
   parts_.kernels.gather_rows({.input = pass.hidden, .row_ids = pass.sample_rows, .output = rows},
                              exec);
   parts_.model.logits(rows, logits, exec);
+  Exec with_scratch = exec;
+  with_scratch.workspace = argmax_scratch_.span();
   parts_.kernels.argmax_rows({.logits = logits,
                               .masked = masked_ids_.as<int32_t>(),
                               .num_masked = static_cast<int>(parts_.masked_ids.size()),
                               .token_ids = view_i32(chosen_.as<int32_t>(), count),
                               .slots = pass.sample_slots,
                               .last_tokens = last_tokens_.as<int32_t>()},
-                             exec);
+                             with_scratch);
 }
 
 void DeviceStep::enqueue_recorded(const Pass& pass, const Exec& exec) {

@@ -66,6 +66,7 @@ class DeviceStep {
   std::map<BatchShape, Recorded> recorded_;
 
   device::Memory hidden_, rows_, logits_, masked_ids_, chosen_, last_tokens_;  // of the device
+  device::Memory argmax_scratch_;
   struct Fetched {
     device::Memory tokens;
     device::Mark arrived;

@@ -103,14 +103,17 @@ TEST(CudaTokenRows, ArgmaxEqualsReference) {
   std::fill_n(logits.begin() + 4 * vocab, vocab, -std::numeric_limits<float>::infinity());
   Both<float> d_logits(logits);
   Both<int32_t> masked({0, 7, 4999}), ids(6, -1), slots({5, 3, 1, 0, 2, 4}), last(6, -1);
-  run_on_both(&KernelTable::argmax_rows, [&](Side side) {
-    return ArgmaxRowsParams{.logits = d_logits.rows(side, 6, vocab),
-                            .masked = masked.at(side),
-                            .num_masked = 3,
-                            .token_ids = ids.rows(side, 6),
-                            .slots = slots.rows(side, 6),
-                            .last_tokens = last.at(side)};
-  });
+  run_on_both(
+      &KernelTable::argmax_rows,
+      [&](Side side) {
+        return ArgmaxRowsParams{.logits = d_logits.rows(side, 6, vocab),
+                                .masked = masked.at(side),
+                                .num_masked = 3,
+                                .token_ids = ids.rows(side, 6),
+                                .slots = slots.rows(side, 6),
+                                .last_tokens = last.at(side)};
+      },
+      argmax_workspace(6));
   ids.expect_same();
   last.expect_same();
 }

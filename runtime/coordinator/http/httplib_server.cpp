@@ -14,7 +14,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
 #include "runtime/base/printable.h"
-#include "runtime/coordinator/access/tls_context.h"
+#include "runtime/coordinator/access/tls_certificates.h"
 #include "runtime/coordinator/http/connection.h"
 #include "runtime/coordinator/http/connection_threads.h"
 #include "runtime/coordinator/http/http_server.h"
@@ -265,7 +265,7 @@ class HttpServer::Library final : public httplib::Server {
   }
 
   const HttpServerOptions options_;
-  std::optional<access::TlsContext> tls_;
+  std::optional<access::TlsCertificates> tls_;
   std::atomic<bool> stopping_ = false;
   std::atomic<int> num_connections_ = 0;
   int port_ = 0;

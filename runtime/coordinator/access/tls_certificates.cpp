@@ -1,4 +1,4 @@
-#include "runtime/coordinator/access/tls_context.h"
+#include "runtime/coordinator/access/tls_certificates.h"
 
 #include <fmt/format.h>
 #include <openssl/err.h>
@@ -56,13 +56,13 @@ void warn_of_expiry(const SSL_CTX& context) {
 
 }  // namespace
 
-TlsContext::TlsContext(TlsFiles files) : files_(std::move(files)) {
+TlsCertificates::TlsCertificates(TlsFiles files) : files_(std::move(files)) {
   stamp_ = stamp_of(files_);
   context_ = load(files_);
   warn_of_expiry(*context_);
 }
 
-std::shared_ptr<SSL_CTX> TlsContext::current() {
+std::shared_ptr<SSL_CTX> TlsCertificates::current() {
   const std::lock_guard lock(mutex_);
   const auto now = std::chrono::steady_clock::now();
   if (now - looked_ < std::chrono::seconds(1)) return context_;

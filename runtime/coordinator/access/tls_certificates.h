@@ -12,10 +12,10 @@
 
 namespace shoal::access {
 
-class TlsContext {
+class TlsCertificates {
  public:
   // Throws Error(kUsage) when the files cannot be used.
-  explicit TlsContext(TlsFiles files);
+  explicit TlsCertificates(TlsFiles files);
 
   // Looks at the files at most once a second; files that cannot be used are logged, and the last
   // good ones stay.
