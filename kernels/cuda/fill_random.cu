@@ -1,3 +1,5 @@
+#include <cuda_fp16.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -94,13 +96,8 @@ float largest_code(DType dtype) {
 // weights have no mean. With one, the rows of a step would grow alike and choose the same experts.
 float mean_code(DType dtype) { return dtype == DType::kQ4_K ? 7.5f : 15.5f; }
 
-// Bits of the f16 nearest below a positive normal value.
-uint32_t half_of(float value) {
-  int exponent = 0;
-  const float fraction = std::frexp(value, &exponent);  // [0.5, 1)
-  return static_cast<uint32_t>((exponent + 14) << 10) |
-         static_cast<uint32_t>((fraction * 2 - 1) * 1024);
-}
+// Small scales are subnormal as f16.
+uint32_t half_bits_of(float value) { return __half_as_ushort(__float2half_rn(value)); }
 
 }  // namespace
 
@@ -130,7 +127,7 @@ void fill_random(const WeightView& weight, uint64_t seed, Stream stream) {
                          .halves = weight.dtype == DType::kMXFP4 ? 0
                                    : minimums                    ? 2
                                                                  : 1,
-                         .half = {half_of(d), half_of(d * mean_code(weight.dtype))},
+                         .half = {half_bits_of(d), half_bits_of(d * mean_code(weight.dtype))},
                          .exponent = exponent};
   launch_of(blocks, stream)(fill_heads_kernel,
                             reinterpret_cast<uint8_t*>(const_cast<std::byte*>(weight.heads)),

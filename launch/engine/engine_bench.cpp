@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <numeric>
 #include <random>
+#include <set>
 
 #include "launch/bench_table.h"
 #include "launch/engine/engine_commands.h"
@@ -9,6 +10,7 @@
 #include "launch/program.h"
 #include "loader/format/synthetic_model.h"
 #include "runtime/base/error.h"
+#include "runtime/base/log.h"
 
 namespace shoal::launch {
 namespace {
@@ -86,13 +88,30 @@ class EngineBench final : public Command {
                                          comm_,
                                          shape_.threads,
                                          join_scripts(std::move(scripts)),
-                                         [](const plan::StepResult&) {});
+                                         [this](const plan::StepResult& result) {
+                                           for (const plan::TokenScore& score : result.tokens) {
+                                             if (score.sampled) tokens_seen_.insert(score.token);
+                                           }
+                                         });
     take_samples(counts, times);
+    warn_of_dead_logits();
     if (comm_.rank() == reporting_rank(model.shards.grid)) print(model);
     return 0;
   }
 
  private:
+  // Broken weights give one token for ever, and one set of experts for all: no timing of theirs
+  // means anything.
+  void warn_of_dead_logits() const {
+    const bool many = std::any_of(tests_.begin(), tests_.end(), [](const BenchResult& test) {
+      return test.n_gen * test.n_parallel >= 16;
+    });
+    if (many && tokens_seen_.size() == 1)
+      log::warn("every token was {}: are the weights whole?", *tokens_seen_.begin());
+    else if (many && !tokens_seen_.empty())
+      log::info("{} different tokens were generated", tokens_seen_.size());
+  }
+
   static void check(const char* flag, const std::vector<int64_t>& values, int64_t min) {
     for (const int64_t value : values)
       if (value < min || value > 1 << 20)
@@ -157,6 +176,7 @@ class EngineBench final : public Command {
   int64_t repetitions_ = 5, depth_ = 256;
   std::string format_ = "md", synthetic_;
   std::vector<BenchResult> tests_;
+  std::set<int32_t> tokens_seen_;
   std::mt19937 random_{1};  // the same tokens on every rank
 };
 
