@@ -92,11 +92,6 @@ __device__ Tile find_tile(const AttentionCall& call, const TileCut& cut, int ind
   return {-1, 0, 0};
 }
 
-__device__ void copy_4_async(float* to_shared, const float* from) {
-  const auto to = static_cast<unsigned>(__cvta_generic_to_shared(to_shared));
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(to), "l"(from) : "memory");
-}
-
 // Lane-by-lane order: row r, lane l, step s (dimension 8 s + l) lies at
 //   128 r + 16 l + 4 (s / 4 ^ shift(l, r)) + s % 4
 // where the shift puts what is read or written at once into different banks: by a warp that copies

@@ -71,11 +71,11 @@ __device__ void start_window(const DeltaMixCall& call,
   const float* weight = call.conv_weight + place.channel(call.delta, role) * kMixKernel;
 #pragma unroll
   for (int i = 4 * thread; i < kDim * kMixKernel; i += 128)
-    copy_async<16>(&window.weight[i], weight + i);
+    copy_16_async(&window.weight[i], weight + i);
 #pragma unroll
   for (int row = 0; row < kMixHistory; ++row)
     for (int i = 4 * thread; i < kDim; i += 128)
-      copy_async<16>(&window.history[row][i], history_row(call, place, role, row) + i);
+      copy_16_async(&window.history[row][i], history_row(call, place, role, row) + i);
 }
 
 // One channel's convolution; its input becomes part of the window.
@@ -117,7 +117,7 @@ __device__ void make_vector(const DeltaMixCall& call,
 #pragma unroll
   for (int i = 0; i < kElements; ++i) x[i] = input[thread + 32 * i];
   if constexpr (kConvInside) {
-    await_copies<0>();
+    await_copy_groups<0>();
     __syncwarp();  // the window has been copied by all threads of the warp
 #pragma unroll
     for (int i = 0; i < kElements; ++i)
@@ -187,7 +187,7 @@ __global__ void __launch_bounds__(kDim, 3)
   if constexpr (kConvInside)
     for (int role = warp; role < kConvRoles; role += kWarps)
       start_window(call, place, role, shared.windows[role]);
-  end_copies();
+  end_copy_group();
 
   const int column = 32 * warp + 4 * (threadIdx.x % kThreadsALane);
   auto* state = reinterpret_cast<float4*>(

@@ -160,23 +160,23 @@ __device__ void copy_group(const DeltaMixCall& call,
     if (r >= count) continue;
     const int slot = (first + r) % kRing;
     const int lane = piece / kPiecesALane, m = 4 * (piece % kPiecesALane);
-    copy_async<16>(&to.q[slot].lanes[lane][m], q + r * channels + 4 * piece);
-    copy_async<16>(&to.k[slot].lanes[lane][m], k + r * channels + 4 * piece);
+    copy_16_async(&to.q[slot].lanes[lane][m], q + r * channels + 4 * piece);
+    copy_16_async(&to.k[slot].lanes[lane][m], k + r * channels + 4 * piece);
   }
   const int i = threadIdx.x;
   static_assert(kGroup * kValuePieces + 2 * kGroup <= kThreads);
   if (i < kGroup * kValuePieces) {
     const int r = i / kValuePieces, piece = i % kValuePieces;
     if (r < count)
-      copy_async<16>(&to.v[(first + r) % kRing][4 * piece], v + r * channels + 4 * piece);
+      copy_16_async(&to.v[(first + r) % kRing][4 * piece], v + r * channels + 4 * piece);
   } else if (i < kGroup * kValuePieces + 2 * kGroup) {
     const int r = i % kGroup, slot = (first + r) % kRing;
     if (r >= count) return;
     const int t = block.begin + first + r;
     if (i < kGroup * kValuePieces + kGroup)
-      copy_async<4>(&to.decay[slot], decay_row(call, block.head) + t);
+      copy_4_async(&to.decay[slot], decay_row(call, block.head) + t);
     else
-      copy_async<4>(&to.beta[slot], beta_row(call, block.head) + t);
+      copy_4_async(&to.beta[slot], beta_row(call, block.head) + t);
   }
 }
 
@@ -323,24 +323,24 @@ __global__ void __launch_bounds__(kThreads, 2)
   if (block.count == 0) return;
   for (int group = 0; group < 3; ++group) {
     copy_group(call, block, group, shared);
-    end_copies();
+    end_copy_group();
   }
   const int64_t slot = delta.slots[blockIdx.z];
   Column<kDim> column(
       call, block, delta.state + (slot * delta.num_v_heads + block.head) * kDim * kDim);
   store_history(call, block, slot);
-  await_copies<1>();
+  await_copy_groups<1>();
   __syncthreads();  // groups 0 and 1 are there for all threads
   column.start(shared);
   for (int first = 0; first < block.count; first += kGroup) {
     if (first > 0) {
-      await_copies<1>();
+      await_copy_groups<1>();
       // The group after this one is there for all threads, and none still reads the one before,
       // whose place the copies below take.
       __syncthreads();
     }
     copy_group(call, block, first / kGroup + 3, shared);
-    end_copies();
+    end_copy_group();
     const int end = min(first + kGroup, block.count);
 #pragma unroll 1
     for (int t = first; t < end; t += 2) {

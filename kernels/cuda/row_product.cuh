@@ -1,9 +1,7 @@
-// Products in the row arithmetic of kernels/ops/matmul.h for few activation rows: eight threads a
-// weight row, one a lane, so a lane's chain of fma stays in one thread and the tree is a butterfly.
-// Weights come straight into registers, several blocks ahead of their use; activation rows lie in
-// shared memory. A thread unpacks a 32-block once for all its tokens; integer dots are dp4a and
-// dp2a, exact.
+// What products by rows are made of: weights as planes, activation rows in shared memory, the exact
+// integer dot of a 32-block with either format (dp4a and dp2a). row_stream.cuh walks the rows.
 #pragma once
+#include "kernels/cuda/async_copy.cuh"
 #include "kernels/cuda/block_codecs.cuh"
 #include "kernels/cuda/math.cuh"
 #include "kernels/ops/matmul.h"
@@ -75,13 +73,6 @@ struct Int16Rows {
   }
 };
 
-__device__ inline void copy_16_async(void* to_shared, const void* from) {
-  const auto to = static_cast<unsigned>(__cvta_generic_to_shared(to_shared));
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
-}
-
-__device__ inline void finish_copies() { asm volatile("cp.async.wait_all;" ::: "memory"); }
-
 // Activation rows in shared memory. A block lies an odd number of words from the next, so that
 // eight lanes read eight different banks.
 template <class Rows>
@@ -120,51 +111,6 @@ struct StagedRows {
     }
     finish_copies();
     __syncthreads();  // everybody's copies have landed before anybody reads them
-  }
-};
-
-// One lane of one weight row, with blocks on their way into registers.
-template <class Codec, int kAhead>
-struct LaneBlocks {
-  typename Codec::Raw raw[kAhead];
-  SplitRow row;
-
-  __device__ void begin(const SplitRow& from, int num_blocks) {
-    row = from;
-#pragma unroll
-    for (int a = 0; a < kAhead; ++a)
-      if (const int j = threadIdx.x % kLanes + kLanes * a; j < num_blocks)
-        Codec::fetch(row, j, raw[a]);
-  }
-
-  template <class Rows, int kTokens>
-  __device__ void accumulate(const StagedRows<Rows>& x, int num_tokens, float (&lanes)[kTokens]) {
-    for (int first = threadIdx.x % kLanes; first < x.num_blocks; first += kLanes * kAhead) {
-#pragma unroll
-      for (int a = 0; a < kAhead; ++a) {
-        const int j = first + kLanes * a;
-        if (j >= x.num_blocks) break;
-        WeightBlock w;
-        Codec::unpack(raw[a], j, w);
-        if (j + kLanes * kAhead < x.num_blocks) Codec::fetch(row, j + kLanes * kAhead, raw[a]);
-#pragma unroll
-        for (int t = 0; t < kTokens; ++t) {
-          if (t >= num_tokens) break;
-          const int block = t * x.num_blocks + j;
-          int sum[2];
-          Rows::dot(x.values + block * StagedRows<Rows>::kWordsABlock, w.q, sum);
-          const float x_scale = x.scales[block];
-          if constexpr (Codec::kGroup == 32) {
-            lanes[t] = __fmaf_rn(
-                __fmul_rn(w.scale[0], x_scale), __int2float_rn(sum[0] + sum[1]), lanes[t]);
-          } else {
-            lanes[t] = __fmaf_rn(__fmul_rn(w.scale[0], x_scale), __int2float_rn(sum[0]), lanes[t]);
-            lanes[t] = __fmaf_rn(__fmul_rn(w.scale[1], x_scale), __int2float_rn(sum[1]), lanes[t]);
-          }
-          if constexpr (Codec::kHasMin) lanes[t] = __fmaf_rn(-w.min, x.sums[block], lanes[t]);
-        }
-      }
-    }
   }
 };
 

@@ -41,20 +41,6 @@ struct SharedRow {
   SharedBytes bodies, heads;
 };
 
-// `to` is an address in shared memory.
-__device__ inline void copy_16_async(unsigned to, const void* from) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
-}
-__device__ inline void copy_4_async(unsigned to, const void* from) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(to), "l"(from) : "memory");
-}
-__device__ inline void end_copy_group() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-// Waits until all but the latest kLeft groups of this thread's copies have landed.
-template <int kLeft>
-__device__ inline void await_copy_groups() {
-  asm volatile("cp.async.wait_group %0;" ::"n"(kLeft) : "memory");
-}
-
 // The weight rows of a tile: kMatrices matrices' rows from `first_row` on, kRows / kMatrices each.
 template <int kMatrices>
 struct TileWeights {
