@@ -9,6 +9,7 @@
 #include "launch/program.h"
 #include "runtime/base/env.h"
 #include "runtime/base/error.h"
+#include "runtime/coordinator/access/job_certificates.h"
 #include "sharding/planner.h"
 
 namespace shoal::launch {
@@ -64,11 +65,14 @@ Cluster::Cluster(const ClusterConfig& config) : folder_(PrivateDirectory::base_f
       coordinator::GrpcDoorOptions{
           grpc_address, config.reflection, config.access, &front_->ledger()},
       *front_);
-  control_ = std::make_unique<coordinator::GrpcControlDoor>("unix:" + folder_.path() + "/control",
-                                                            *coordinator_);
-  launcher_ = make_launcher(config.shape.launcher,
-                            {control_->address(), coordinator_->config().job_token, config.verbose},
-                            folder_.path());
+  // gRPC calls whoever answers on a Unix socket localhost.
+  const access::JobCertificates job = access::make_job_certificates({"localhost"});
+  control_ = std::make_unique<coordinator::GrpcControlDoor>(
+      "unix:" + folder_.path() + "/control", job.coordinator, *coordinator_);
+  launcher_ = make_launcher(
+      config.shape.launcher,
+      {control_->address(), coordinator_->config().job_token, job.worker.to_line(), config.verbose},
+      folder_.path());
   coordinator_->start(*control_);
 }
 

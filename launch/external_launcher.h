@@ -1,5 +1,5 @@
-// No launcher: says on stderr how to start the workers, and waits for them to come and go. The
-// token lies in a file that only this user can read.
+// No launcher: says on stderr how to start the workers, and waits for them to come and go. Token
+// and credentials lie in files that only this user can read.
 #pragma once
 #include "launch/launcher.h"
 
@@ -7,7 +7,7 @@ namespace shoal::launch {
 
 class ExternalLauncher final : public Launcher {
  public:
-  // folder: where the token's file goes; it must outlive the launcher.
+  // folder: where the secrets' files go; it must outlive the launcher.
   ExternalLauncher(WorkerContact contact, std::string worker, const std::string& folder);
 
   void start(plan::Epoch epoch, int world_size) override;
@@ -16,7 +16,7 @@ class ExternalLauncher final : public Launcher {
 
  private:
   WorkerContact contact_;
-  std::string worker_, token_path_;
+  std::string worker_, token_path_, credentials_path_;
 };
 
 }  // namespace shoal::launch

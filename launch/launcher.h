@@ -12,6 +12,7 @@ namespace shoal::launch {
 struct WorkerContact {
   std::string coordinator;  // address of the control door
   std::string job_token;
+  std::string credentials;  // control::LinkCredentials::to_line()
   bool verbose = false;
 };
 

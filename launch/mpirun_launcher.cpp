@@ -46,8 +46,11 @@ std::vector<std::string> MpirunLauncher::arguments(const std::string& mpirun_pat
                            "none"})
     words.emplace_back(word);
   // The folders come from the environment (see start), as does every value of -x.
-  for (const char* name :
-       {"SHOAL_COORDINATOR", "SHOAL_JOB_TOKEN", "SHOAL_EPOCH", "SHOAL_VERBOSE"}) {
+  for (const char* name : {"SHOAL_COORDINATOR",
+                           "SHOAL_JOB_TOKEN",
+                           "SHOAL_JOB_CREDENTIALS",
+                           "SHOAL_EPOCH",
+                           "SHOAL_VERBOSE"}) {
     words.emplace_back("-x");
     words.emplace_back(name);
   }
@@ -73,6 +76,7 @@ void MpirunLauncher::start(plan::Epoch epoch, int world_size) {
   command.environment = {
       "SHOAL_COORDINATOR=" + config_.contact.coordinator,
       "SHOAL_JOB_TOKEN=" + config_.contact.job_token,
+      "SHOAL_JOB_CREDENTIALS=" + config_.contact.credentials,
       fmt::format("SHOAL_EPOCH={}", epoch),
       fmt::format("SHOAL_VERBOSE={}", config_.contact.verbose ? 1 : 0),
       "OMPI_MCA_orte_tmpdir_base=" + job->sessions.path(),

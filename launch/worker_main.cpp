@@ -53,16 +53,17 @@ engine::WorkerIdentity identity(const WorkerEnv& env, int world_size) {
 
 int run(int argc, char** argv) {
   const WorkerEnv env = read_worker_env();
-  if (env.coordinator.empty() || env.job_token.empty())
+  const auto credentials = control::LinkCredentials::from_line(env.credentials);
+  if (env.coordinator.empty() || env.job_token.empty() || !credentials)
     throw Error(ExitCode::kUsage,
-                "shoal-worker is started by `shoal serve`: SHOAL_COORDINATOR and SHOAL_JOB_TOKEN "
-                "are not set");
+                "shoal-worker is started by `shoal serve`: SHOAL_COORDINATOR, SHOAL_JOB_TOKEN and "
+                "SHOAL_JOB_CREDENTIALS are not all set");
   if (env_flag("verbose").value_or("0") == "1") log::set_level(log::Level::kInfo);
   transport::MpiEnvironment mpi(argc, argv);
   {
     transport::MpiComm comm;
     log::set_rank(comm.rank());
-    control::GrpcPlanSource source(env.coordinator, Deadline::after(10s));
+    control::GrpcPlanSource source(env.coordinator, *credentials, Deadline::after(10s));
     control::RankFailure failure{env.epoch, comm.rank(), 1, ""};
     try {
       engine::run_worker(source, comm, identity(env, comm.size()));

@@ -22,6 +22,7 @@ WorkerEnv read_worker_env() {
   WorkerEnv env;
   env.coordinator = env_value("SHOAL_COORDINATOR").value_or("");
   env.job_token = env_value("SHOAL_JOB_TOKEN").value_or("");
+  env.credentials = env_value("SHOAL_JOB_CREDENTIALS").value_or("");
   env.epoch = static_cast<uint32_t>(
       std::strtoul(env_value("SHOAL_EPOCH").value_or("0").c_str(), nullptr, 10));
   return env;

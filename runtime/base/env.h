@@ -8,10 +8,12 @@
 
 namespace shoal {
 
-// What a launcher passes to a worker. The job token is a secret: it travels here and never in argv.
+// What a launcher passes to a worker. Token and credentials are secrets: they travel here and never
+// in argv.
 struct WorkerEnv {
   std::string coordinator;  // SHOAL_COORDINATOR: address of the control door
   std::string job_token;    // SHOAL_JOB_TOKEN
+  std::string credentials;  // SHOAL_JOB_CREDENTIALS: of the control link, as one line
   uint32_t epoch = 0;       // SHOAL_EPOCH
 };
 WorkerEnv read_worker_env();

@@ -19,6 +19,15 @@ constexpr int kMaxFrameBytes = 64 << 20;
 constexpr auto kFarewell = std::chrono::milliseconds(500);
 constexpr auto kLastReactions = std::chrono::seconds(10);
 
+// Nobody without a certificate of this job gets as far as HTTP/2.
+std::shared_ptr<grpc::ServerCredentials> job_credentials(const control::LinkCredentials& ours) {
+  grpc::SslServerCredentialsOptions options(
+      GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  options.pem_root_certs = ours.authority;
+  options.pem_key_cert_pairs.push_back({ours.key, ours.certificate});
+  return grpc::SslServerCredentials(options);
+}
+
 }  // namespace
 
 // One rank's stream. Alive until OnDone, and as long as somebody sends to it.
@@ -185,13 +194,16 @@ void GrpcControlDoor::Link::OnDone() {
   self_.reset();
 }
 
-GrpcControlDoor::GrpcControlDoor(const std::string& address, RankLinkEvents& events)
+GrpcControlDoor::GrpcControlDoor(const std::string& address,
+                                 const control::LinkCredentials& credentials,
+                                 RankLinkEvents& events)
     : state_(std::make_shared<State>(events)), service_(std::make_unique<Service>(state_)) {
   grpc::ServerBuilder builder;
   builder.RegisterService(service_.get());
   builder.SetMaxReceiveMessageSize(kMaxFrameBytes);
   builder.SetMaxSendMessageSize(kMaxFrameBytes);
-  listener_ = std::make_unique<Listener>(listen(builder, address, "another control address"));
+  listener_ = std::make_unique<Listener>(
+      listen(builder, address, "another control address", job_credentials(credentials)));
 }
 
 GrpcControlDoor::~GrpcControlDoor() { shut_down(); }

@@ -1,9 +1,11 @@
-// Where ranks attach: a gRPC server of its own, apart from the public one. Carries frames of the
-// control codec and checks nothing else; a frame that does not decode closes its link only.
+// Where ranks attach: a gRPC server of its own, apart from the public one, on a Unix socket or on
+// one address of this host. Mutual TLS with the job's authority comes before the first byte of
+// HTTP/2. Carries frames of the control codec; one that does not decode closes its link only.
 #pragma once
 #include <memory>
 #include <string>
 
+#include "runtime/control/link_credentials.h"
 #include "runtime/coordinator/rank_links.h"
 
 namespace shoal::coordinator {
@@ -12,10 +14,12 @@ struct Listener;
 
 class GrpcControlDoor final : public RankLinks {
  public:
-  // address: "unix:/path" or "127.0.0.1:port" (0: any). Listens at once and delivers to `events`,
+  // address: "unix:/path" or "10.0.0.1:port" (0: any). Listens at once and delivers to `events`,
   // which must live until shut_down() returned; on_closed comes exactly once for each link that
   // said anything or was opened. Throws Error(kUsage) when the address is taken.
-  GrpcControlDoor(const std::string& address, RankLinkEvents& events);
+  GrpcControlDoor(const std::string& address,
+                  const control::LinkCredentials& credentials,
+                  RankLinkEvents& events);
   ~GrpcControlDoor() override;  // shuts down
 
   const std::string& address() const;  // what workers connect to

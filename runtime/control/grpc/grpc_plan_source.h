@@ -1,12 +1,13 @@
 // A rank's link to the coordinator: one gRPC stream that the rank opens. Its own threads read,
-// write and beat the heart; the step loop only meets two bounded queues. Insecure credentials, so
-// only Unix sockets and loopback addresses are accepted.
+// write and beat the heart; the step loop only meets two bounded queues. Mutual TLS with the job's
+// authority, on Unix sockets too.
 #pragma once
 #include <cstdint>
 #include <memory>
 #include <string>
 
 #include "runtime/base/deadline.h"
+#include "runtime/control/link_credentials.h"
 #include "runtime/control/plan_source.h"
 
 namespace shoal::control {
@@ -17,9 +18,11 @@ inline constexpr std::chrono::milliseconds kHeartbeatInterval{100};
 
 class GrpcPlanSource final : public PlanSource {
  public:
-  // address: "unix:/path", "127.0.0.1:port", "localhost:port" or "[::1]:port". Throws
-  // Error(kStartup) when nobody answers until the deadline, Error(kUsage) for other addresses.
-  GrpcPlanSource(const std::string& address, Deadline connect_deadline);
+  // address: "unix:/path" or "host:port". Throws Error(kStartup) when nobody answers until the
+  // deadline who proves to be this job's coordinator.
+  GrpcPlanSource(const std::string& address,
+                 const LinkCredentials& credentials,
+                 Deadline connect_deadline);
   // Closes, within a second.
   ~GrpcPlanSource() override;
   GrpcPlanSource(const GrpcPlanSource&) = delete;

@@ -1,14 +1,12 @@
 // The coordinator's control door and the rank's plan source, against each other.
 #include <gtest/gtest.h>
 
-#include <condition_variable>
-#include <map>
-#include <mutex>
-
 #include "runtime/base/error.h"
 #include "runtime/control/grpc/grpc_plan_source.h"
+#include "runtime/coordinator/access/job_certificates.h"
 #include "runtime/coordinator/grpc_control_door.h"
 #include "tests/unit/coordinator/door_client.h"
+#include "tests/unit/coordinator/recorded_events.h"
 
 namespace shoal::coordinator {
 namespace {
@@ -17,69 +15,12 @@ using control::GrpcPlanSource;
 using control::ToCoordinator;
 using control::ToWorker;
 
-constexpr auto kPatience = std::chrono::seconds(10);
-
-class RecordedEvents final : public RankLinkEvents {
- public:
-  void on_message(LinkId link, ToCoordinator message) override {
-    std::lock_guard lock(mutex_);
-    messages_.emplace_back(link, std::move(message));
-    changed_.notify_all();
-  }
-  void on_closed(LinkId link) override {
-    std::lock_guard lock(mutex_);
-    ++closed_[link];
-    changed_.notify_all();
-  }
-
-  // The n-th message of a kind, waited for.
-  template <class Message>
-  std::optional<std::pair<LinkId, Message>> nth(size_t n) {
-    std::unique_lock lock(mutex_);
-    std::optional<std::pair<LinkId, Message>> found;
-    changed_.wait_for(lock, kPatience, [&] {
-      size_t seen = 0;
-      for (const auto& [link, message] : messages_) {
-        const auto* wanted = std::get_if<Message>(&message);
-        if (wanted && seen++ == n) found.emplace(link, *wanted);
-      }
-      return found.has_value();
-    });
-    return found;
-  }
-  // A heartbeat that says so.
-  bool heard_step(plan::StepId step) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, kPatience, [&] {
-      for (const auto& [link, message] : messages_) {
-        const auto* beat = std::get_if<control::Heartbeat>(&message);
-        if (beat && beat->last_step == step) return true;
-      }
-      return false;
-    });
-  }
-  bool wait_closed(size_t num_links) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, kPatience, [&] { return closed_.size() >= num_links; });
-  }
-  std::map<LinkId, int> closed() {
-    std::lock_guard lock(mutex_);
-    return closed_;
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<std::pair<LinkId, ToCoordinator>> messages_;
-  std::map<LinkId, int> closed_;
-};
-
 class ControlDoorTest : public testing::Test {
  protected:
   static Deadline soon() { return Deadline::after(kPatience); }
 
   std::unique_ptr<GrpcPlanSource> attach() {
-    return std::make_unique<GrpcPlanSource>(door_.address(), soon());
+    return std::make_unique<GrpcPlanSource>(door_.address(), job_.worker, soon());
   }
   static control::Hello hello(int rank) {
     return {.job_token = "token", .epoch = 5, .rank = rank, .world_size = 2, .host = "h", .pid = 7};
@@ -94,7 +35,8 @@ class ControlDoorTest : public testing::Test {
 
   SocketFolder folder_;
   RecordedEvents events_;
-  GrpcControlDoor door_{folder_.address(), events_};
+  const access::JobCertificates job_ = access::make_job_certificates({"localhost"});
+  GrpcControlDoor door_{folder_.address(), job_.coordinator, events_};
 };
 
 TEST_F(ControlDoorTest, HelloIsAnsweredAndPlansComeInOrder) {
@@ -193,8 +135,8 @@ TEST_F(ControlDoorTest, GarbageClosesItsLinkOnly) {
   ASSERT_TRUE(heard);
   // Frame{payload: two bytes that are no message}, and bytes that are not even a Frame.
   for (const std::string& frame : {std::string("\x0a\x02\xff\xff"), std::string("\xff\xff\xff")}) {
-    const auto reply =
-        raw_call(channel_to(door_.address()), "/shoal.control.v1.ControlService/Attach", frame);
+    const auto reply = raw_call(
+        channel_of(door_.address(), job_.worker), "/shoal.control.v1.ControlService/Attach", frame);
     EXPECT_NE(reply.status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
   }
   EXPECT_TRUE(events_.wait_closed(2));
@@ -224,16 +166,12 @@ TEST_F(ControlDoorTest, UnknownLinksAreIgnored) {
   door_.close(999);
 }
 
-TEST(PlanSource, RefusesOtherHostsAndReportsAbsentCoordinators) {
-  try {
-    GrpcPlanSource source("10.0.0.1:50051", Deadline::after(kPatience));
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::kUsage);
-  }
+TEST(PlanSource, AnAbsentCoordinatorIsAStartupError) {
   SocketFolder folder;
+  const access::JobCertificates job = access::make_job_certificates({"localhost"});
   try {
-    GrpcPlanSource source(folder.address("none"), Deadline::after(std::chrono::milliseconds(200)));
+    GrpcPlanSource source(
+        folder.address("none"), job.worker, Deadline::after(std::chrono::milliseconds(200)));
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::kStartup);

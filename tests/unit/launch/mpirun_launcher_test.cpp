@@ -35,7 +35,8 @@ class MpirunLauncherTest : public testing::Test {
   }
   std::string path(const std::string& name) const { return folder_.path() + "/" + name; }
   MpirunConfig config() const {
-    return {path("mpirun"), path("worker"), {"unix:/tmp/door", "0123secret", false}};
+    return {
+        path("mpirun"), path("worker"), {"unix:/tmp/door", "0123secret", "ca:cert:0key", false}};
   }
   std::string wait_for(const std::string& name) const {
     const Deadline deadline = Deadline::after(10s);
@@ -56,7 +57,7 @@ class MpirunLauncherTest : public testing::Test {
   PrivateDirectory folder_{"/tmp"};
 };
 
-TEST_F(MpirunLauncherTest, TheTokenIsInTheEnvironmentOnly) {
+TEST_F(MpirunLauncherTest, SecretsAreInTheEnvironmentOnly) {
   script("mpirun",
          "echo \"$@\" > " + path("arguments") + "\nenv > " + path("env.tmp") + "\nmv " +
              path("env.tmp") + " " + path("environment") + "\n");
@@ -68,9 +69,12 @@ TEST_F(MpirunLauncherTest, TheTokenIsInTheEnvironmentOnly) {
   EXPECT_THAT(arguments, HasSubstr("-np 3 "));
   EXPECT_THAT(arguments, HasSubstr("--enable-recovery"));
   EXPECT_THAT(arguments, HasSubstr("-x SHOAL_JOB_TOKEN"));
+  EXPECT_THAT(arguments, HasSubstr("-x SHOAL_JOB_CREDENTIALS"));
   EXPECT_THAT(arguments, Not(HasSubstr("0123secret")));
+  EXPECT_THAT(arguments, Not(HasSubstr("0key")));
   const std::string environment = read(path("environment"));
   EXPECT_THAT(environment, HasSubstr("SHOAL_JOB_TOKEN=0123secret\n"));
+  EXPECT_THAT(environment, HasSubstr("SHOAL_JOB_CREDENTIALS=ca:cert:0key\n"));
   EXPECT_THAT(environment, HasSubstr("SHOAL_COORDINATOR=unix:/tmp/door\n"));
   EXPECT_THAT(environment, HasSubstr("SHOAL_EPOCH=7\n"));
 }
