@@ -3,8 +3,9 @@
 # Builds everything and runs every test; the last line is "N passed, N failed". --sanitize builds
 # with AddressSanitizer and UBSan in build-sanitize/ and runs the unit and rank tests; --tsan builds
 # with ThreadSanitizer in build-tsan/ and runs the tests of what has threads. Labels: unit ranks
-# fault e2e fuzz; the fuzz targets have a build of their own (clang) in build-fuzz/ and run for 30 s
-# each. SHOAL_BUILD_DIR names another build folder than build/.
+# fault e2e fuzz cuda; the fuzz targets have a build of their own (clang) in build-fuzz/ and run for
+# 30 s each. "cuda" runs nothing: it compiles all CUDA code for sm_80 and sm_90a and links its tests
+# in build-cuda/, where nvcc is found. SHOAL_BUILD_DIR names another build folder than build/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${SHOAL_BUILD_DIR:-build}
@@ -40,7 +41,7 @@ while [[ $# -gt 0 ]]; do
   shift
 done
 if [[ ${#labels[@]} -eq 0 ]]; then
-  labels=(unit ranks fault e2e fuzz)
+  labels=(unit ranks fault e2e fuzz cuda)
   [[ $build == build-sanitize ]] && labels=(unit ranks)
   [[ $build == build-tsan ]] && labels=(unit)
 fi
@@ -62,8 +63,31 @@ build() {
     awk '/^  +[0-9]+%/ { if (++n % 25 == 1) print; fflush(); next } { print; fflush() }' ||
     { echo "error: the build failed; the first 'error:' above says why" >&2; exit 1; }
 }
-# The fuzz targets alone need nothing else built.
-[[ ${labels[*]} == fuzz ]] || build "$build" "${targets[@]}" -- "${options[@]}"
+# What the CUDA target is made of, as one line: unchanged, it is not even configured again.
+cuda_state() {
+  "$1" --version | tail -n 1
+  find CMakeLists.txt kernels runtime/base runtime/device transport tests/gpu tests/unit/kernels \
+    -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum
+}
+build_cuda() {
+  local nvcc stamp=build-cuda/compiled_state state begin=$SECONDS
+  nvcc=$(command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null) ||
+    { echo "no nvcc in PATH or /usr/local/cuda/bin: CUDA code is not compiled"; return 0; }
+  state=$(cuda_state "$nvcc")
+  if [[ -f $stamp && $(<"$stamp") == "$state" ]]; then
+    echo "[cuda] unchanged since it was compiled for sm_80 and sm_90a"
+    return 0
+  fi
+  local launcher=()
+  command -v ccache >/dev/null && launcher=(-DCMAKE_CUDA_COMPILER_LAUNCHER=ccache)
+  build build-cuda cuda_code -- "${options[@]}" "${launcher[@]}" -DSHOAL_CUDA=ON \
+    -DCMAKE_CUDA_COMPILER="$nvcc" "-DCMAKE_CUDA_ARCHITECTURES=80-real;90a-real"
+  echo "$state" >"$stamp"
+  echo "[cuda] compiled for sm_80 and sm_90a in $((SECONDS - begin)) s; run on a GPU: ctest -L gpu"
+}
+# The fuzz targets and the CUDA code need nothing else built.
+[[ ${labels[*]} =~ ^((fuzz|cuda)\ ?)+$ ]] || build "$build" "${targets[@]}" -- "${options[@]}"
+[[ " ${labels[*]} " == *" cuda "* ]] && build_cuda
 if [[ " ${labels[*]} " == *" fuzz "* ]]; then
   if command -v clang++-16 >/dev/null; then
     build build-fuzz fuzz_targets -- "${options[@]}" -DCMAKE_CXX_COMPILER=clang++-16 \
@@ -85,7 +109,7 @@ attribute() { grep -oE "(^|[[:space:]])$1=\"[0-9]+\"" "$2" | head -n 1 | tr -dc 
 passed=0
 failed=0
 for label in "${labels[@]}"; do
-  [[ -n $label ]] || continue
+  [[ -n $label && $label != cuda ]] || continue
   folder=$build
   [[ $label == fuzz ]] && folder=build-fuzz
   report=$PWD/$folder/$label.junit.xml
@@ -105,4 +129,4 @@ for label in "${labels[@]}"; do
   echo "[$label] ${tests:-0} tests, ${bad:-0} failed, $((SECONDS - begin)) s"
 done
 echo "$passed passed, $failed failed"
-[[ $failed -eq 0 && $passed -gt 0 ]]
+[[ $failed -eq 0 && ($passed -gt 0 || ${labels[*]} == cuda) ]]
