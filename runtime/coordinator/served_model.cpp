@@ -1,12 +1,10 @@
 #include "runtime/coordinator/served_model.h"
 
-#include <fmt/format.h>
-
 #include <filesystem>
 #include <utility>
 
+#include "loader/format/bad_file.h"
 #include "runtime/base/error.h"
-#include "runtime/base/printable.h"
 
 namespace shoal::coordinator {
 namespace {
@@ -20,13 +18,22 @@ std::string choose_name(const std::string& alias,
 }
 
 std::unique_ptr<text::ChatTemplate> parse_template(const std::string& source,
-                                                   const std::string& path) {
+                                                   const loader::Metadata& metadata) {
   if (source.empty()) return nullptr;
   try {
     return std::make_unique<text::ChatTemplate>(text::ChatTemplate::parse(source));
   } catch (const text::TemplateError& error) {
     // In a served model the template is part of the file, and so is its fault.
-    throw ModelFileError(fmt::format("{}: {}", printable(path, 200), error.what()));
+    loader::refuse(50, metadata.place("tokenizer.chat_template"), error.what());
+  }
+}
+
+std::unique_ptr<text::Tokenizer> make_tokenizer(const loader::Vocab& vocab,
+                                                const loader::Metadata& metadata) {
+  try {
+    return std::make_unique<text::Tokenizer>(vocab);
+  } catch (const ModelFileError& error) {
+    loader::refuse(49, metadata.place("tokenizer.ggml.tokens"), error.what());
   }
 }
 
@@ -41,8 +48,8 @@ std::shared_ptr<const ServedModel> make_served_model(const loader::Metadata& met
   model->vocab = loader::parse_vocab(metadata);
   model->directory = std::move(directory);
   model->name = choose_name(alias, model->config.name, model->path);
-  model->tokenizer = std::make_unique<text::Tokenizer>(model->vocab);
-  model->chat_template = parse_template(model->vocab.chat_template, model->path);
+  model->tokenizer = make_tokenizer(model->vocab, metadata);
+  model->chat_template = parse_template(model->vocab.chat_template, metadata);
   model->stop_ids = model->tokenizer->end_ids();
   return model;
 }
