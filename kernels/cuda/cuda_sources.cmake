@@ -11,12 +11,14 @@ if(SHOAL_CUDA)
     cuda/delta_prefill.cu
     cuda/dense_rows.cu
     cuda/dense_floats.cu
+    cuda/dense_slabs.cu
     cuda/dense_tiles.cu
     cuda/elementwise.cu
     cuda/embed_rows.cu
     cuda/expert_floats.cu
     cuda/expert_mlp.cu
     cuda/expert_rows.cu
+    cuda/expert_slabs.cu
     cuda/expert_tiles.cu
     cuda/fill_random.cu
     cuda/matmul.cu

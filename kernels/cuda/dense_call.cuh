@@ -73,7 +73,9 @@ struct Launcher {
 
 inline int64_t pieces(int64_t count, int64_t of) { return (count + of - 1) / of; }
 
-// One or two tokens, all matrices of one block type.
+// One or two tokens, all matrices of one block type. By slabs: false, and nothing launched, where
+// the device or the shapes do not allow it.
+bool launch_dense_slabs(Launcher& launcher, DType dtype);
 void launch_dense_rows(Launcher& launcher, DType dtype);
 // Three tokens or more, all matrices quantised.
 void launch_dense_tiles(Launcher& launcher);

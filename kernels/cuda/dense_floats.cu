@@ -10,6 +10,7 @@ namespace {
 
 constexpr int kThreads = 128;
 constexpr int kFewTokens = 4;
+constexpr size_t kFewBytes = 160 << 10;  // of shared memory, which wider rows do not have
 
 // Few tokens: four whole weight rows in shared memory, on their way before the inputs are waited
 // for; a warp a token has the four rows' eight lanes.
@@ -135,10 +136,10 @@ __global__ void __launch_bounds__(kThreads) float_tile_kernel(const __grid_const
 
 void launch_dense_floats(Launcher& launcher) {
   const int64_t n = launcher.call.num_tokens;
-  if (n <= kFewTokens) {
+  const size_t bytes =
+      (kFloatRows + static_cast<size_t>(n)) * float_row_stride(launcher.call.cols) * sizeof(float);
+  if (n <= kFewTokens && bytes <= kFewBytes) {
     launcher.cut_into_groups(kFloatRows);
-    const size_t bytes = (kFloatRows + static_cast<size_t>(n)) *
-                         float_row_stride(launcher.call.cols) * sizeof(float);
     return launcher.launch(few_tokens_kernel, kThreads, 1, bytes);
   }
   launcher.cut_into_groups(kTile);

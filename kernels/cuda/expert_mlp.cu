@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "kernels/cuda/cuda_ops.h"
-#include "kernels/cuda/expert_groups.cuh"
+#include "kernels/cuda/expert_slabs.cuh"
 #include "kernels/cuda/op_checks.h"
 #include "kernels/ops/expert_mlp.h"
 
@@ -103,10 +103,23 @@ void expert_mlp(const ExpertMlpParams& params, const Exec& exec) {
       .num_tokens = groups.num_pairs / groups.num_topk,
       .stream = exec.stream};
   const bool tiles = groups.num_pairs > kMaxRowPairs;
+  const bool quantized = is_quantized(first.gate.dtype) && !float_down;
+  const bool shared_fits = params.shared == nullptr || goes_along(*params.shared, intermediate);
+  if (quantized && shared_fits &&
+      run_expert_slabs({.first = first,
+                        .shared = params.shared,
+                        .gate = gate_up.gate,
+                        .up = gate_up.up,
+                        .down = down.down,
+                        .active = groups.active,
+                        .input = gate_up.input,
+                        .inner = scratch.inner,
+                        .output = down.output},
+                       grid))
+    return;
 
   if (params.shared != nullptr) {
-    const bool by_rows = !tiles && !float_down && is_quantized(first.gate.dtype);
-    if (by_rows && goes_along(*params.shared, intermediate))
+    if (!tiles && quantized && goes_along(*params.shared, intermediate))
       gate_up.shared = down.shared = shared_call(*params.shared);
     else
       run_shared(*params.shared, exec);

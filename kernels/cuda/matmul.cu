@@ -39,7 +39,9 @@ void multiply(const Input& input, std::span<const Projection> projections, Strea
         std::any_of(projections.begin(), projections.begin() + static_cast<int64_t>(i), same))
       continue;
     run([dtype](DType other) { return other == dtype; },
-        [dtype](Launcher& launcher) { launch_dense_rows(launcher, dtype); });
+        [dtype](Launcher& launcher) {
+          if (!launch_dense_slabs(launcher, dtype)) launch_dense_rows(launcher, dtype);
+        });
   }
 }
 

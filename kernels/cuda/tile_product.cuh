@@ -9,6 +9,7 @@
 #pragma once
 #include <type_traits>
 
+#include "kernels/cuda/shared_row.cuh"
 #include "kernels/cuda/tile_operands.cuh"
 
 namespace shoal::kernels::cuda {
@@ -26,19 +27,6 @@ struct TileShape {
   static constexpr int kTokens = 8 * kTokenPieces * kHalves;
   static constexpr int kWarps = kLanes * kHalves;
   static constexpr int kThreads = 32 * kWarps;
-};
-
-// Bytes in shared memory, for the codecs' fetch().
-struct SharedBytes {
-  const uint8_t* at;
-  __device__ SharedBytes operator+(int offset) const { return {at + offset}; }
-};
-template <class T>
-__device__ inline T load_at(SharedBytes from) {
-  return *reinterpret_cast<const T*>(from.at);
-}
-struct SharedRow {
-  SharedBytes bodies, heads;
 };
 
 // The weight rows of a tile: kMatrices matrices' rows from `first_row` on, kRows / kMatrices each.

@@ -1,6 +1,7 @@
 // The experts' MLP with rows for none, few and many of them, to the bit.
 #include <algorithm>
 #include <numeric>
+#include <optional>
 
 #include "tests/gpu/both_sides.h"
 #include "tests/unit/kernels/product_data.h"
@@ -68,6 +69,59 @@ struct Experts {
   }
 };
 
+// A shared expert of Q8_0 and where its parts go; the reference's are made here.
+class Shared {
+ public:
+  Shared(const Shape& shape, const std::vector<float>& token_rows, int64_t tokens)
+      : gate_(DType::kQ8_0, shape.intermediate, shape.hidden, random_, 1),
+        up_(DType::kQ8_0, shape.intermediate, shape.hidden, random_, 1),
+        down_(DType::kQ8_0, shape.hidden, shape.intermediate, random_, 1),
+        input_(token_rows, shape.hidden, ActivationFormat::kInt16),
+        device_input_(input_.rows()),
+        gate_out_(tokens * shape.intermediate, NAN),
+        up_out_(tokens * shape.intermediate, NAN),
+        inner_(tokens, shape.intermediate),
+        output_(tokens * shape.hidden, NAN) {
+    Machine reference(Backend::kReference);
+    const SharedExpert own = of(Side::kHost);
+    const Projection first[] = {{own.weights.gate, own.gate}, {own.weights.up, own.up}};
+    const Projection second[] = {{own.weights.down, own.output}};
+    reference.run(&KernelTable::project, {own.input, first});
+    reference.run(
+        &KernelTable::silu_inputs,
+        SiluInputsParams{.mul = {.gate = own.gate, .up = own.up, .output = inner_.f32(Side::kHost)},
+                         .output = own.inner});
+    reference.run(&KernelTable::project, {own.inner, second});
+  }
+
+  SharedExpert of(Side side) {
+    const bool host = side == Side::kHost;
+    const ActivationRows& rows = host ? input_.rows() : device_input_.rows();
+    const int64_t tokens = rows.rows;
+    return {.weights = host ? ExpertWeights{gate_.host(0), up_.host(0), down_.host(0)}
+                            : ExpertWeights{gate_.device(0), up_.device(0), down_.device(0)},
+            .input = {.rows = tokens,
+                      .cols = rows.cols,
+                      .int16 = {const_cast<void*>(rows.values),
+                                const_cast<float*>(rows.scales),
+                                const_cast<float*>(rows.sums)}},
+            .gate = gate_out_.rows(side, tokens, gate_.host(0).rows),
+            .up = up_out_.rows(side, tokens, gate_.host(0).rows),
+            .inner = inner_.rows(side, false),
+            .output = output_.rows(side, tokens, rows.cols)};
+  }
+  void expect_same() const { output_.expect_same(); }
+
+ private:
+  std::mt19937 random_{37};
+  ExpertMatrix gate_, up_, down_;
+  Activations input_;
+  DeviceRows device_input_;
+  Both<float> gate_out_, up_out_;
+  BothRows inner_;
+  Both<float> output_;
+};
+
 // Distinct experts a token; low ids more often, so that some have many rows and some none.
 std::vector<int32_t> random_topk(int64_t tokens, int num_experts, int num_topk) {
   std::mt19937 random(41);
@@ -82,7 +136,8 @@ std::vector<int32_t> random_topk(int64_t tokens, int num_experts, int num_topk) 
 }
 
 // The reference takes rows in slot order; the GPU a row a token and the groups.
-void expect_equals_reference(const Shape& shape, int num_experts, int num_topk, int64_t tokens) {
+void expect_equals_reference(
+    const Shape& shape, int num_experts, int num_topk, int64_t tokens, bool with_shared = false) {
   SCOPED_TRACE(testing::Message() << dtype_name(shape.gate_up) << ", " << dtype_name(shape.down)
                                   << ", " << num_topk << " of " << num_experts << ", " << tokens);
   const Experts experts(shape, num_experts);
@@ -128,13 +183,18 @@ void expect_equals_reference(const Shape& shape, int num_experts, int num_topk, 
                    .output = output.rows(Side::kHost, num_pairs, shape.hidden)},
                   Exec{.workspace = workspace});
   const RowGroups device_groups = groups(Side::kDevice);
+  std::optional<Shared> shared;
+  if (with_shared) shared.emplace(shape, token_rows, tokens);
+  const SharedExpert on_device = with_shared ? shared->of(Side::kDevice) : SharedExpert{};
   GpuMachine(workspace_bytes)
       .run(&KernelTable::expert_mlp,
            ExpertMlpParams{.experts = experts.device,
                            .input = device_rows.rows(),
                            .output = output.rows(Side::kDevice, num_pairs, shape.hidden),
-                           .groups = &device_groups});
+                           .groups = &device_groups,
+                           .shared = with_shared ? &on_device : nullptr});
   output.expect_same();
+  if (with_shared) shared->expect_same();
 }
 
 TEST(CudaExpertMlp, EqualsReference) {
@@ -148,6 +208,22 @@ TEST(CudaExpertMlp, ManyExpertsEqualReference) {
   SHOAL_SKIP_WITHOUT_GPU();
   const Shape shape = {DType::kQ8_0, DType::kQ8_0, 32, 32};
   for (const int64_t tokens : {1, 5, 64, 600}) expect_equals_reference(shape, 600, 10, tokens);
+}
+
+// One token of the models' shapes and of others that fill slabs and leave some half empty, and the
+// shared expert alongside, of one token and of several.
+TEST(CudaExpertMlp, FewTokensAndTheSharedExpertEqualReference) {
+  SHOAL_SKIP_WITHOUT_GPU();
+  const Shape shapes[] = {{DType::kQ4_K, DType::kQ5_K, 2048, 512},
+                          {DType::kIQ3_XXS, DType::kIQ4_XS, 4096, 1024},
+                          {DType::kMXFP4, DType::kMXFP4, 2048, 512},
+                          {DType::kQ6_K, DType::kQ6_K, 1024, 256},
+                          {DType::kQ8_0, DType::kQ8_0, 256, 1024},
+                          {DType::kQ8_0, DType::kQ8_0, 256, 96}};
+  for (const Shape& shape : shapes)
+    for (const int64_t tokens : {1, 3})
+      for (const bool with_shared : {false, true})
+        expect_equals_reference(shape, 8, 3, tokens, with_shared);
 }
 
 }  // namespace

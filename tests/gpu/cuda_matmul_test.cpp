@@ -71,6 +71,17 @@ TEST_P(CudaMatmul, ManyRowsEqualReference) {
     expect_equals_reference(3524, 1280, {10, 17, 33, 129});
 }
 
+// One and two tokens by slabs: more of them than a thread block has on their way, the last of a
+// matrix short; and shapes that do not fit.
+TEST_P(CudaMatmul, FewTokensEqualReference) {
+  SHOAL_SKIP_WITHOUT_GPU();
+  expect_equals_reference(12355, 2048, {1, 2});
+  expect_equals_reference(2050, 4096, {1, 2});
+  expect_equals_reference(301, 8192, {1, 2});
+  expect_equals_reference(4096, 512, {1, 2});
+  expect_equals_reference(515, 16384, {1, 2});
+}
+
 INSTANTIATE_TEST_SUITE_P(Types,
                          CudaMatmul,
                          testing::ValuesIn(kTypes),

@@ -22,8 +22,14 @@ std::vector<int32_t> random_topk(int64_t tokens, int num_experts, int num_topk) 
 
 TEST(CudaRowGroups, EqualReference) {
   SHOAL_SKIP_WITHOUT_GPU();
-  for (const auto& [tokens, num_experts, num_topk] :
-       {std::tuple{0, 16, 4}, {1, 256, 8}, {64, 256, 8}, {37, 512, 10}, {3, 1, 1}, {600, 96, 6}}) {
+  for (const auto& [tokens, num_experts, num_topk] : {std::tuple{0, 16, 4},
+                                                      {1, 256, 8},
+                                                      {3, 512, 10},
+                                                      {4, 8, 8},
+                                                      {64, 256, 8},
+                                                      {37, 512, 10},
+                                                      {3, 1, 1},
+                                                      {600, 96, 6}}) {
     SCOPED_TRACE(testing::Message() << tokens << " tokens, " << num_experts << " experts");
     const int64_t num_pairs = int64_t{tokens} * num_topk;
     Both<int32_t> ids(random_topk(tokens, num_experts, num_topk));
