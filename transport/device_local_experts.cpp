@@ -1,5 +1,7 @@
 #include "transport/device_local_experts.h"
 
+#include <utility>
+
 #include "runtime/base/check.h"
 
 namespace shoal::transport {
@@ -27,6 +29,12 @@ DeviceLocalExperts::DeviceLocalExperts(Backend backend, int num_experts, AllToAl
   groups_.slot_of_pair = groups_.row_of_slot + max_pairs;
 }
 
+const kernels::RowGroups* DeviceLocalExperts::groups_of(TensorView topk_ids) {
+  groups_.num_pairs = topk_ids.elements();
+  grouped_ = true;
+  return &groups_;
+}
+
 DispatchHandle DeviceLocalExperts::start_dispatch(const Routing& routing, const Exec& exec) {
   SHOAL_ASSERT(
       routing.rows.rows <= shape_.max_token_capacity && routing.topk_ids.cols() == shape_.num_topk,
@@ -38,7 +46,7 @@ DispatchHandle DeviceLocalExperts::start_dispatch(const Routing& routing, const 
   routing_ = routing;
   shared_ = {};
   groups_.num_pairs = routing.topk_ids.elements();
-  if (groups_.num_pairs > 0)
+  if (groups_.num_pairs > 0 && !std::exchange(grouped_, false))
     kernels_.group_rows({.topk_ids = routing.topk_ids, .groups = groups_}, exec);
   return {};
 }

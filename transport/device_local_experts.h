@@ -14,6 +14,7 @@ class DeviceLocalExperts final : public ExpertAllToAll {
 
   bool rows_travel() const override { return false; }
   bool take_shared(TensorView rows, const float* gate) override;
+  const kernels::RowGroups* groups_of(TensorView topk_ids) override;
   DispatchHandle start_dispatch(const Routing& routing, const Exec& exec) override;
   ExpertRows finish_dispatch(DispatchHandle& handle, const Exec& exec) override;
   void combine(DispatchHandle&& handle,
@@ -26,7 +27,8 @@ class DeviceLocalExperts final : public ExpertAllToAll {
   AllToAllShape shape_;
   device::Memory memory_;
   kernels::RowGroups groups_;
-  Routing routing_;  // of the dispatch under way; its arrays are the caller's
+  bool grouped_ = false;  // by the router
+  Routing routing_;       // of the dispatch under way; its arrays are the caller's
   TensorView shared_;
   const float* shared_gate_ = nullptr;
 };

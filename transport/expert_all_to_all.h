@@ -64,6 +64,12 @@ class ExpertAllToAll {
     (void)rows, (void)gate;
     return false;
   }
+  // Where the router may leave the grouping of the rows that the next dispatch will have, if it
+  // likes to; null: nowhere. Then that dispatch finds it done.
+  virtual const kernels::RowGroups* groups_of(TensorView topk_ids) {
+    (void)topk_ids;
+    return nullptr;
+  }
   virtual DispatchHandle start_dispatch(const Routing& routing, const Exec& exec) = 0;
   virtual ExpertRows finish_dispatch(DispatchHandle& handle, const Exec& exec) = 0;
   // expert_out: [rows of ExpertRows, hidden] f32, unweighted, same order.

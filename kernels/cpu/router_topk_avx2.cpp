@@ -4,6 +4,7 @@
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/math_avx2.h"
 #include "kernels/cpu/rows_per_piece.h"
+#include "kernels/reference/reference_ops.h"
 #include "runtime/base/check.h"
 
 namespace shoal::kernels::cpu {
@@ -91,6 +92,7 @@ void router_topk(const RouterParams& params, const Exec& exec) {
   exec.pool->parallel_for(params.logits.rows(), grain, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) choose(params, t);
   });
+  if (params.groups != nullptr) reference::group_rows({params.topk_ids, *params.groups}, exec);
 }
 
 }  // namespace shoal::kernels::cpu

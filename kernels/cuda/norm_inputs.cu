@@ -1,4 +1,5 @@
 // Residual, norm and the activation formats of what comes out, one launch: a thread block a row.
+#include "kernels/cuda/async_copy.cuh"
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/dependent_launch.cuh"
 #include "kernels/cuda/op_checks.h"
@@ -94,7 +95,10 @@ __global__ void __launch_bounds__(kThreads) norm_inputs_kernel(const __grid_cons
   extern __shared__ float4 shared[];
   __shared__ float scale;
   const LaneRows row = {reinterpret_cast<float*>(shared), lane_stride(call.cols)};
+  float* const weight = row.values + kLanes * row.stride;
   const int64_t first = static_cast<int64_t>(blockIdx.x) * call.cols;
+  for (int k = 4 * threadIdx.x; k < call.cols; k += 4 * kThreads)
+    copy_16_async(weight + k, call.weight + k);
   wait_for_inputs();
   for (int k = 4 * threadIdx.x; k < call.cols; k += 4 * kThreads) {
     auto* hidden = reinterpret_cast<float4*>(call.hidden + first + k);
@@ -113,9 +117,10 @@ __global__ void __launch_bounds__(kThreads) norm_inputs_kernel(const __grid_cons
       scale =
           __fdiv_rn(1.0f, __fsqrt_rn(__fdiv_rn(sum, static_cast<float>(call.cols)) + call.epsilon));
   }
+  finish_copies();  // each thread's own, which it reads
   __syncthreads();  // the scale is written before all read it
   for (int k = 4 * threadIdx.x; k < call.cols; k += 4 * kThreads) {
-    const auto normed = [&](int i) { return (row.at(k + i) * scale) * call.weight[k + i]; };
+    const auto normed = [&](int i) { return (row.at(k + i) * scale) * weight[k + i]; };
     store_formats(call.out, first + k, {normed(0), normed(1), normed(2), normed(3)});
   }
 }
@@ -149,7 +154,7 @@ void norm_inputs(const NormInputsParams& params, const Exec& exec) {
   device::Launch({.grid = dim3(static_cast<unsigned>(params.hidden.rows())),
                   .block = dim3(kThreads),
                   .stream = exec.stream,
-                  .shared_bytes = kLanes * lane_stride(cols) * sizeof(float),
+                  .shared_bytes = (kLanes * lane_stride(cols) + cols) * sizeof(float),
                   .overlaps_previous = true})(
       norm_inputs_kernel,
       Call{.hidden = params.hidden.f32(),

@@ -1,10 +1,9 @@
 // Rows to experts and back. Grouping is a counting sort by one thread block: warps count the pairs
 // of their runs, experts find their places after the experts before them, warps give out slots; so
 // the order never depends on timing.
-#include <algorithm>
-
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/dependent_launch.cuh"
+#include "kernels/cuda/few_pairs.cuh"
 #include "kernels/cuda/math.cuh"
 #include "kernels/cuda/op_checks.h"
 #include "runtime/device/cuda_launch.h"
@@ -96,43 +95,12 @@ __global__ void __launch_bounds__(kThreads)
   });
 }
 
-constexpr int kFewPairs = 32;
-
-// Few pairs: a thread an expert, which compares all pairs with its own.
 __global__ void __launch_bounds__(kMaxExperts)
     group_few_rows_kernel(const int32_t* ids, const __grid_constant__ RowGroups groups) {
-  __shared__ int32_t pair_ids[kFewPairs];
-  __shared__ bool first_of_expert[kFewPairs];
-  const int num_pairs = static_cast<int>(groups.num_pairs);
-  const int thread = threadIdx.x;
+  __shared__ FewPairs pairs;
   wait_for_inputs();
-  if (thread < num_pairs) pair_ids[thread] = ids[thread];
-  __syncthreads();  // the ids are there before they are compared
-  if (thread < num_pairs) {
-    int slot = 0;
-    bool first = true;
-    for (int p = 0; p < num_pairs; ++p) {
-      const bool same_before = p < thread && pair_ids[p] == pair_ids[thread];
-      slot += pair_ids[p] < pair_ids[thread] || same_before ? 1 : 0;
-      first = first && !same_before;
-    }
-    first_of_expert[thread] = first;
-    groups.row_of_slot[slot] = thread / groups.num_topk;
-    groups.slot_of_pair[thread] = slot;
-  }
-  __syncthreads();  // who is first is known before experts are numbered
-  int start = 0, count = 0, place = 0, num_active = 0;
-  for (int p = 0; p < num_pairs; ++p) {
-    const bool before = pair_ids[p] < thread;
-    start += before ? 1 : 0;
-    count += pair_ids[p] == thread ? 1 : 0;
-    place += before && first_of_expert[p] ? 1 : 0;
-    num_active += first_of_expert[p] ? 1 : 0;
-  }
-  if (thread <= groups.num_experts) groups.starts[thread] = start;
-  if (thread >= groups.num_experts) return;
-  if (count > 0) groups.active[place] = {thread, start, count, 0};
-  if (thread >= num_active) groups.active[thread] = {};
+  if (threadIdx.x < groups.num_pairs) pairs.ids[threadIdx.x] = ids[threadIdx.x];
+  group_few_rows(pairs, groups);
 }
 
 struct Combine {
@@ -172,10 +140,9 @@ __global__ void __launch_bounds__(kCombineThreads)
 
 void group_rows(const GroupRowsParams& params, const Exec& exec) {
   check_group_rows(params);
-  const int num_threads = (params.groups.num_experts + 1 + 31) / 32 * 32;
-  if (params.groups.num_pairs <= kFewPairs && num_threads <= kMaxExperts)
+  if (has_few_pairs(params.groups))
     return device::Launch({.grid = dim3(1),
-                           .block = dim3(static_cast<unsigned>(std::max(num_threads, kFewPairs))),
+                           .block = dim3(static_cast<unsigned>(few_pairs_threads(params.groups))),
                            .stream = exec.stream,
                            .overlaps_previous = true})(
         group_few_rows_kernel, params.topk_ids.i32(), params.groups);

@@ -5,7 +5,10 @@
 //   additions),  weight = p_i / max(sum of the chosen p in topk order, 2^-14)
 // A row with a NaN gets the ids 0, 1, 2, ... and NaN weights: ids are always valid and distinct.
 #pragma once
-#include "runtime/base/tensor_view.h"
+#include <span>
+
+#include "kernels/ops/matmul.h"
+#include "kernels/ops/row_groups.h"
 
 namespace shoal::kernels {
 
@@ -17,6 +20,10 @@ struct RouterParams {
   int num_topk;             // 1 to num_experts
   TensorView topk_ids;      // out [n, num_topk] i32
   TensorView topk_weights;  // out [n, num_topk] f32
+  // Filled too where given, as group_rows does with topk_ids.
+  const RowGroups* groups = nullptr;
+  // Weights that will be read soon after the experts', if any: a backend may bring them nearer.
+  std::span<const WeightView> ahead;
 };
 
 }  // namespace shoal::kernels

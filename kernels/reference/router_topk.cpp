@@ -8,7 +8,7 @@
 
 namespace shoal::kernels::reference {
 
-void router_topk(const RouterParams& params, const Exec&) {
+void router_topk(const RouterParams& params, const Exec& exec) {
   const int num_experts = static_cast<int>(params.logits.cols());
   SHOAL_ASSERT(num_experts <= kMaxExperts && params.num_topk <= num_experts,
                "{} of {} experts",
@@ -39,6 +39,7 @@ void router_topk(const RouterParams& params, const Exec&) {
     const float divisor = std::max(chosen_sum, kMinTopkSum);
     for (int k = 0; k < params.num_topk; ++k) weights[k] = weights[k] / divisor;
   }
+  if (params.groups != nullptr) group_rows({params.topk_ids, *params.groups}, exec);
 }
 
 }  // namespace shoal::kernels::reference

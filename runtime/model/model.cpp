@@ -90,7 +90,11 @@ void Model::forward(const Batch& batch, TensorView hidden, const Exec& caller) c
       if (batch.num_tokens > 0) addend = delta_net(layer.delta, batch, state, input, exec);
     }
     input = norm_input(hidden, addend, layer.post_attention_norm, input_formats(layer.moe), exec);
-    mixture_of_experts(layer.moe, input, batch.token_capacity, hidden, exec);
+    mixture_of_experts(static_cast<size_t>(&layer - weights_.layers.data()),
+                       input,
+                       batch.token_capacity,
+                       hidden,
+                       exec);
   }
 }
 
@@ -217,11 +221,19 @@ TensorView Model::delta_net(const DeltaNetWeights& weights,
   return projected;
 }
 
-void Model::mixture_of_experts(const MoeWeights& weights,
+std::span<const WeightView> Model::read_after(size_t layer) const {
+  if (layer + 1 >= weights_.layers.size()) return {};
+  const LayerWeights& next = weights_.layers[layer + 1];
+  // The last of what the next layer's first product reads: its beginning is soon asked for anyhow.
+  return {next.kind == loader::LayerKind::kAttention ? &next.attention.v : &next.delta.gate, 1};
+}
+
+void Model::mixture_of_experts(size_t layer,
                                const kernels::InputRows& input,
                                int token_capacity,
                                TensorView hidden,
                                const Exec& exec) const {
+  const MoeWeights& weights = weights_.layers[layer].moe;
   const int64_t n = hidden.rows();
   const TensorView logits = scratch_->router_logits.f32(n, config_.num_experts);
   const TensorView topk_ids = scratch_->topk_ids.i32(n, config_.num_topk);
@@ -247,7 +259,9 @@ void Model::mixture_of_experts(const MoeWeights& weights,
     kernels_.router_topk({.logits = logits,
                           .num_topk = config_.num_topk,
                           .topk_ids = topk_ids,
-                          .topk_weights = topk_weights},
+                          .topk_weights = topk_weights,
+                          .groups = experts_.groups_of(topk_ids),
+                          .ahead = read_after(layer)},
                          exec);
   }
   transport::DispatchHandle handle;

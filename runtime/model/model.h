@@ -65,7 +65,9 @@ class Model {
                        const DeltaState& state,
                        const kernels::InputRows& input,
                        const Exec& exec) const;
-  void mixture_of_experts(const MoeWeights& weights,
+  // What is read soon after a layer's experts.
+  std::span<const kernels::WeightView> read_after(size_t layer) const;
+  void mixture_of_experts(size_t layer,
                           const kernels::InputRows& input,
                           int token_capacity,
                           TensorView hidden,

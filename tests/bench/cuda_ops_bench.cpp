@@ -369,13 +369,6 @@ void OpsBench::run(int64_t n, bool decode) {
   project("project router", layers, rows, {{DType::kF32, num_experts}});
   const Array logits(n * num_experts, stream_), topk_ids(n * num_topk, stream_);
   const Array topk_weights(n * num_topk, stream_);
-  time("router_topk", layers, 4.0 * n * num_experts, [&](int) {
-    kernels_.router_topk({.logits = logits.rows(n, num_experts),
-                          .num_topk = num_topk,
-                          .topk_ids = topk_ids.ints(n, num_topk),
-                          .topk_weights = topk_weights.rows(n, num_topk)},
-                         exec());
-  });
   const int64_t num_pairs = n * num_topk;
   std::mt19937 random(1);
   std::vector<int32_t> all(num_experts), ids;
@@ -397,9 +390,16 @@ void OpsBench::run(int64_t n, bool decode) {
                             .row_of_slot = row_of_slot.i32(),
                             .slot_of_pair = slot_of_pair.i32(),
                             .active = active.memory.as<ActiveRows>()};
-  time("group_rows", layers, 12.0 * num_pairs, [&](int) {
-    kernels_.group_rows({random_ids.ints(n, num_topk), groups}, exec());
+  time("router_topk, rows grouped", layers, 4.0 * n * num_experts, [&](int) {
+    kernels_.router_topk({.logits = logits.rows(n, num_experts),
+                          .num_topk = num_topk,
+                          .topk_ids = topk_ids.ints(n, num_topk),
+                          .topk_weights = topk_weights.rows(n, num_topk),
+                          .groups = &groups},
+                         exec());
   });
+  // The experts get rows at random.
+  kernels_.group_rows({random_ids.ints(n, num_topk), groups}, exec());
   project("project shared gate and up",
           layers,
           rows,

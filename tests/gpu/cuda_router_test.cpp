@@ -1,7 +1,7 @@
 // The router: same ids, same bits, also where probabilities tie or a logit is not a number.
 #include <cmath>
 
-#include "tests/gpu/gpu_machine.h"
+#include "tests/gpu/both_sides.h"
 #include "tests/unit/kernels/product_data.h"
 #include "tests/unit/kernels/twins.h"
 
@@ -48,6 +48,49 @@ TEST(CudaRouter, EqualsReference) {
   for (const int64_t rows : {0, 1, 131})
     for (const int64_t experts : {8, 61, 256, 512, 1024})
       expect_equals_reference(random_floats(rows * experts, 3u, 3.0f), rows, 8);
+}
+
+// In the same launch where there is one row; weights named as read soon change nothing.
+TEST(CudaRouter, RowsAreGroupedOnTheWay) {
+  SHOAL_SKIP_WITHOUT_GPU();
+  std::mt19937 random(9);
+  const WeightMatrix soon(DType::kQ8_0, 512, 2048, random);
+  const DeviceWeight device_soon(soon.view());
+  for (const int64_t rows : {1, 5})
+    for (const int experts : {8, 61, 256, 512, 1024}) {
+      SCOPED_TRACE(testing::Message() << rows << " rows, " << experts << " experts");
+      constexpr int kTopk = 8;
+      const int64_t num_pairs = rows * kTopk;
+      Both<float> logits(random_floats(rows * experts, 3u, 3.0f)), weights(num_pairs, NAN);
+      Both<int32_t> ids(num_pairs, -1), starts(experts + 1, -1);
+      Both<int32_t> row_of_slot(num_pairs, -1), slot_of_pair(num_pairs, -1);
+      Both<ActiveRows> active(experts, ActiveRows{-1, -1, -1, -1});
+      const auto groups = [&](Side side) {
+        return RowGroups{.num_experts = experts,
+                         .num_topk = kTopk,
+                         .num_pairs = num_pairs,
+                         .starts = starts.at(side),
+                         .row_of_slot = row_of_slot.at(side),
+                         .slot_of_pair = slot_of_pair.at(side),
+                         .active = active.at(side)};
+      };
+      const RowGroups host = groups(Side::kHost), device = groups(Side::kDevice);
+      run_on_both(&KernelTable::router_topk, [&](Side side) {
+        const bool on_host = side == Side::kHost;
+        return RouterParams{.logits = logits.rows(side, rows, experts),
+                            .num_topk = kTopk,
+                            .topk_ids = ids.rows(side, rows, kTopk),
+                            .topk_weights = weights.rows(side, rows, kTopk),
+                            .groups = on_host ? &host : &device,
+                            .ahead = {&device_soon.view(), 1}};
+      });
+      ids.expect_same();
+      weights.expect_same();
+      starts.expect_same();
+      row_of_slot.expect_same();
+      slot_of_pair.expect_same();
+      active.expect_same();
+    }
 }
 
 TEST(CudaRouter, TiesGoToTheLowestId) {
