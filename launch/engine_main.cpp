@@ -1,16 +1,21 @@
 // shoal-engine: the engine under a bare mpirun, without coordinator and gRPC.
 //   mpirun -np 2 shoal-engine greedy -m model.gguf -p "A mutex is"
 // Without mpirun it is one rank, and MPI is not set up at all.
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <cstdio>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "launch/engine/engine_commands.h"
 #include "launch/program.h"
+#include "loader/io/lost_mapping.h"
 #include "runtime/base/env.h"
+#include "runtime/base/error.h"
+#include "runtime/engine/file_agreement.h"
 #include "transport/loopback_comm.h"
 #include "transport/mpi_comm.h"
 #include "transport/mpi_environment.h"
@@ -19,15 +24,28 @@ namespace {
 
 using namespace shoal;
 
+constexpr std::chrono::seconds kTimeToPrint{2};
+
 int run_engine(transport::HostComm& comm, const std::vector<std::string>& arguments) {
   launch::Commands commands;
   commands.push_back(launch::make_engine_greedy(comm));
   commands.push_back(launch::make_engine_replay(comm));
   commands.push_back(launch::make_engine_bench(comm));
   commands.push_back(launch::make_engine_perplexity(comm));
+  loader::watch_mappings([rank = comm.rank()](const std::string& message) {
+    fmt::print(stderr, "{} (rank {})\n", message, rank);
+    _exit(static_cast<int>(ExitCode::kBadModel));
+  });
   const int code = launch::run_program([&] {
-    return launch::run_command_line(
-        "shoal-engine", "the engine of shoal on the ranks of this mpirun", commands, arguments);
+    try {
+      return launch::run_command_line(
+          "shoal-engine", "the engine of shoal on the ranks of this mpirun", commands, arguments);
+    } catch (const engine::SharedVerdict& verdict) {
+      if (comm.rank() == 0) throw;
+      // Rank 0 prints it. The first rank to leave makes mpirun end the others.
+      std::this_thread::sleep_for(kTimeToPrint);
+      return static_cast<int>(verdict.code());
+    }
   });
   std::fflush(stdout);
   return code;

@@ -8,12 +8,15 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <thread>
 
 #include "launch/program.h"
+#include "loader/io/lost_mapping.h"
 #include "runtime/base/env.h"
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
 #include "runtime/control/grpc/grpc_plan_source.h"
+#include "runtime/engine/file_agreement.h"
 #include "runtime/engine/worker.h"
 #include "transport/mpi_comm.h"
 #include "transport/mpi_environment.h"
@@ -51,6 +54,16 @@ engine::WorkerIdentity identity(const WorkerEnv& env, int world_size) {
   _exit(failure.exit_code);
 }
 
+// All ranks say the same, so rank 0 prints it; the first to leave makes mpirun end the others.
+[[noreturn]] void leave_agreed(control::GrpcPlanSource& source,
+                               const control::RankFailure& failure) {
+  if (failure.rank == 0) leave_broken(source, failure);
+  source.report(failure);
+  source.close(Deadline::after(1s));
+  std::this_thread::sleep_for(1s);
+  _exit(failure.exit_code);
+}
+
 int run(int argc, char** argv) {
   const WorkerEnv env = read_worker_env();
   const auto credentials = control::LinkCredentials::from_line(env.credentials);
@@ -65,8 +78,17 @@ int run(int argc, char** argv) {
     log::set_rank(comm.rank());
     control::GrpcPlanSource source(env.coordinator, *credentials, Deadline::after(10s));
     control::RankFailure failure{env.epoch, comm.rank(), 1, ""};
+    loader::watch_mappings([&source, lost = failure](const std::string& message) mutable {
+      lost.exit_code = static_cast<int>(ExitCode::kBadModel);
+      lost.message = fmt::format("{} (rank {})", message, lost.rank);
+      leave_broken(source, lost);
+    });
     try {
       engine::run_worker(source, comm, identity(env, comm.size()));
+    } catch (const engine::SharedVerdict& verdict) {
+      failure.exit_code = static_cast<int>(verdict.code());
+      failure.message = verdict.what();
+      leave_agreed(source, failure);
     } catch (const Error& error) {
       failure.exit_code = static_cast<int>(error.code());
       failure.message = error.what();

@@ -73,7 +73,7 @@ class EngineBench final : public Command {
   }
 
   int run() override {
-    const EngineModel model = open_engine_model(model_, shape_, comm_.size());
+    const EngineModel model = open_engine_model(model_, shape_, comm_);
     std::vector<std::vector<plan::StepPlan>> scripts;
     for (const BenchResult& test : tests_)
       for (int64_t run = 0; run <= repetitions_; ++run) scripts.push_back(script_for(test, model));

@@ -36,7 +36,7 @@ class Greedy final : public Command {
   }
 
   int run() override {
-    const EngineModel model = open_engine_model(model_, shape_, comm_.size());
+    const EngineModel model = open_engine_model(model_, shape_, comm_);
     const text::Tokenizer tokenizer(model.vocab);
     if (ids_.empty()) ids_ = tokenizer.encode(text_, text::SpecialTokens::kRecognize);
     for (const int32_t id : ids_)

@@ -37,7 +37,7 @@ class EnginePerplexity final : public Command {
   }
 
   int run() override {
-    const EngineModel model = open_engine_model(model_, shape_, comm_.size());
+    const EngineModel model = open_engine_model(model_, shape_, comm_);
     const auto n_ctx = static_cast<size_t>(shape_.context);
     const std::vector<int32_t> ids =
         text::Tokenizer(model.vocab)

@@ -50,7 +50,7 @@ class Replay final : public Command {
   }
 
   int run() override {
-    const EngineModel model = open_engine_model(model_, shape_, comm_.size());
+    const EngineModel model = open_engine_model(model_, shape_, comm_);
     run_script(model,
                comm_,
                shape_.threads,

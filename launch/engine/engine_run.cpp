@@ -9,6 +9,7 @@
 #include "loader/io/model_files.h"
 #include "runtime/base/error.h"
 #include "runtime/device/device_facts.h"
+#include "runtime/engine/file_agreement.h"
 #include "runtime/engine/worker.h"
 #include "sharding/planner.h"
 
@@ -18,6 +19,9 @@ namespace {
 
 // Left to the CUDA runtime, recorded steps and staging.
 constexpr uint64_t kDeviceReserve = uint64_t{1} << 30;
+
+// For the slowest rank to have looked at its files.
+constexpr std::chrono::minutes kHeadersTimeout{2};
 
 Backend choose_backend(const ClusterOptions& shape, int world_size) {
   if (shape.backend == "cuda") {
@@ -31,11 +35,8 @@ Backend choose_backend(const ClusterOptions& shape, int world_size) {
   return fits && device::gpu_answers(reason) ? Backend::kCuda : Backend::kCpu;
 }
 
-}  // namespace
-
-EngineModel open_engine_model(const ModelOptions& model,
-                              const ClusterOptions& shape,
-                              int world_size) {
+// What this rank makes of its files.
+EngineModel open_here(const ModelOptions& model, const ClusterOptions& shape, int world_size) {
   if (world_size % shape.pp != 0)
     throw Error(
         ExitCode::kUsage,
@@ -64,6 +65,18 @@ EngineModel open_engine_model(const ModelOptions& model,
   if (const auto* refusal = std::get_if<sharding::Refusal>(&planned))
     throw Error(refusal->usage ? ExitCode::kUsage : ExitCode::kDoesNotFit, refusal->reason);
   result.shards = std::move(std::get<sharding::ShardPlan>(planned));
+  return result;
+}
+
+}  // namespace
+
+EngineModel open_engine_model(const ModelOptions& model,
+                              const ClusterOptions& shape,
+                              transport::HostComm& comm) {
+  EngineModel result;
+  engine::agree_after(comm, Deadline::after(kHeadersTimeout), [&] {
+    result = open_here(model, shape, comm.size());
+  });
   return result;
 }
 

@@ -23,11 +23,12 @@ struct EngineModel {
   loader::Vocab vocab;
   sharding::ShardPlan shards;
 };
-// Throws Error where the shape does not fit the ranks, the model or the GPU's memory. --backend
-// auto is cuda where one rank meets a GPU that answers.
+// Throws Error where the shape does not fit the ranks, the model or the GPU's memory, and
+// engine::SharedVerdict on all ranks where the files are bad for one. --backend auto is cuda where
+// one rank meets a GPU that answers.
 EngineModel open_engine_model(const ModelOptions& model,
                               const ClusterOptions& shape,
-                              int world_size);
+                              transport::HostComm& comm);
 
 struct EngineTimes {
   std::vector<double> step_seconds;  // this rank's, one a plan

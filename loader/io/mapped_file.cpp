@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "loader/format/bad_file.h"
+#include "loader/io/lost_mapping.h"
 #include "runtime/base/check.h"
 
 namespace shoal::loader {
@@ -45,6 +46,7 @@ MappedFile MappedFile::open(const std::string& path) {
   void* data = ::mmap(nullptr, file.size_, PROT_READ, MAP_PRIVATE, file.fd_, 0);
   if (data == MAP_FAILED) refuse_errno(path);
   file.data_ = static_cast<const std::byte*>(data);
+  remember_mapping(file.bytes(), path);
   return file;
 }
 
@@ -71,7 +73,10 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 }
 
 void MappedFile::close() noexcept {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (data_ != nullptr) {
+    forget_mapping(bytes());
+    ::munmap(const_cast<std::byte*>(data_), size_);
+  }
   if (fd_ >= 0) ::close(fd_);
   data_ = nullptr;
   fd_ = -1;

@@ -8,6 +8,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
 #include "runtime/base/printable.h"
+#include "runtime/engine/file_agreement.h"
 #include "runtime/engine/rank_engine.h"
 
 namespace shoal::engine {
@@ -15,6 +16,9 @@ namespace {
 
 // How long a rank waits for the others to say Hello, and between looks at its orders.
 constexpr std::chrono::minutes kWelcomeTimeout{5};
+// For the slowest rank to have looked at its files, and to have loaded its weights.
+constexpr std::chrono::minutes kHeadersTimeout{2};
+constexpr std::chrono::minutes kLoadTimeout{60};
 constexpr std::chrono::seconds kIdleWait{1};
 constexpr std::chrono::milliseconds kProgressEvery{100};
 
@@ -95,24 +99,29 @@ void run_worker(control::PlanSource& source,
 
   const int threads =
       welcome->num_threads > 0 ? welcome->num_threads : default_threads(identity.ranks_on_host);
+  agree_on_files(
+      comm, find_files(welcome->model_path, identity.host), Deadline::after(kHeadersTimeout));
   auto last_report = std::chrono::steady_clock::now();
-  RankEngine engine(*welcome,
-                    comm,
-                    {.backend = backend_of(welcome->plan, comm.rank()), .num_threads = threads},
-                    [&](uint64_t done, uint64_t total) {
-                      const auto now = std::chrono::steady_clock::now();
-                      if (now - last_report < kProgressEvery) return;
-                      last_report = now;
-                      source.report(control::LoadProgress{.epoch = welcome->epoch,
-                                                          .rank = comm.rank(),
-                                                          .bytes_done = done,
-                                                          .bytes_total = total});
-                    });
-  const control::LoadProgress ready = ready_report(engine, welcome->epoch, comm.rank());
+  const auto progress = [&](uint64_t done, uint64_t total) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last_report < kProgressEvery) return;
+    last_report = now;
+    source.report(control::LoadProgress{
+        .epoch = welcome->epoch, .rank = comm.rank(), .bytes_done = done, .bytes_total = total});
+  };
+  std::unique_ptr<RankEngine> engine;
+  agree_after(comm, Deadline::after(kLoadTimeout), [&] {
+    engine = std::make_unique<RankEngine>(
+        *welcome,
+        comm,
+        RankSettings{.backend = backend_of(welcome->plan, comm.rank()), .num_threads = threads},
+        progress);
+  });
+  const control::LoadProgress ready = ready_report(*engine, welcome->epoch, comm.rank());
   for (const auto& [name, bytes] : ready.bytes_by_class)
     log::info("read {} of {}", human_bytes(bytes), name);
   source.report(ready);
-  step_loop(source, engine.runner(), welcome->step_timeout_ms);
+  step_loop(source, engine->runner(), welcome->step_timeout_ms);
 }
 
 }  // namespace shoal::engine
