@@ -108,9 +108,9 @@ __global__ void __launch_bounds__(kSlabThreads, kTokens == 1 ? 2 : 1)
     for (int b = 0; b < kBatch; ++b) {
       if (slab + b * step >= num_slabs) break;
       await_arrival(arrivals + stage + b, parity);
-#pragma unroll
-      for (int t = 0; t < kTokens; ++t)
-        terms.of(b, t).put(ring + (stage + b) * Slab<Codec>::kBytes, x[t]);
+      put_terms<Codec>(ring + (stage + b) * Slab<Codec>::kBytes, x, shape, [&](int t) {
+        return terms.of(b, t);
+      });
     }
     __syncthreads();  // terms are whole, stages have been read
     if (threadIdx.x == 0)

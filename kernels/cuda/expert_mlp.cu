@@ -13,6 +13,9 @@ namespace {
 // Measured: up to a few pairs rows win, from there on tiles, even where experts have one row each.
 constexpr int64_t kMaxRowPairs = 40;
 
+// Measured: on average one row an expert goes by slabs, which are walked anew for every two rows.
+constexpr int64_t kMaxSlabRows = 1;
+
 // check_expert_mlp has seen that all experts lie at this stride.
 ExpertPlanes planes_of(std::span<const ExpertWeights> experts, WeightView ExpertWeights::*matrix) {
   const WeightView& first = experts.front().*matrix;
@@ -104,22 +107,23 @@ void expert_mlp(const ExpertMlpParams& params, const Exec& exec) {
       .stream = exec.stream};
   const bool tiles = groups.num_pairs > kMaxRowPairs;
   const bool quantized = is_quantized(first.gate.dtype) && !float_down;
-  const bool shared_fits = params.shared == nullptr || goes_along(*params.shared, intermediate);
-  if (quantized && shared_fits &&
+  const bool along = params.shared != nullptr && goes_along(*params.shared, intermediate);
+  if (quantized && grid.mean_rows <= kMaxSlabRows &&
       run_expert_slabs({.first = first,
-                        .shared = params.shared,
+                        .shared = along ? params.shared : nullptr,
                         .gate = gate_up.gate,
                         .up = gate_up.up,
                         .down = down.down,
-                        .active = groups.active,
+                        .groups = gate_up.groups,
                         .input = gate_up.input,
                         .inner = scratch.inner,
                         .output = down.output},
-                       grid))
+                       grid)) {
+    if (params.shared != nullptr && !along) run_shared(*params.shared, exec);
     return;
-
+  }
   if (params.shared != nullptr) {
-    if (!tiles && quantized && goes_along(*params.shared, intermediate))
+    if (!tiles && quantized && along)
       gate_up.shared = down.shared = shared_call(*params.shared);
     else
       run_shared(*params.shared, exec);

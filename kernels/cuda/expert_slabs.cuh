@@ -1,4 +1,4 @@
-// The experts of a step of one token, quantised: the way of expert_mlp.cu that asks for all weights
+// Quantised experts of few rows each: the way of expert_mlp.cu that asks for all weights
 // of a thread block at once. Bits as everywhere (kernels/ops/expert_mlp.h).
 #pragma once
 #include "kernels/cuda/expert_groups.cuh"
@@ -10,10 +10,10 @@ struct ExpertSlabs {
   const ExpertWeights& first;   // all have its shapes and types
   const SharedExpert* shared;   // Q8_0, of the experts' shapes; or null
   ExpertPlanes gate, up, down;  // of all experts
-  const ActiveRows* active;     // a row each
-  RowInput input;               // one int8 row
-  float* inner;                 // [slots, intermediate], scratch
-  float* output;                // [slots, hidden]
+  GroupTable groups;
+  RowInput input;  // int8 rows, one a token
+  float* inner;    // [slots, intermediate], scratch
+  float* output;   // [slots, hidden]
 };
 
 // False, and nothing launched, where the device or the shapes do not allow it.

@@ -13,7 +13,8 @@
 
 namespace shoal::kernels::cuda {
 
-inline constexpr int kSlabThreads = 512;
+inline constexpr int kLog2SlabThreads = 9;
+inline constexpr int kSlabThreads = 1 << kLog2SlabThreads;
 
 template <class Codec>
 struct Slab {
@@ -32,6 +33,7 @@ struct SlabShape {
     while (1 << log2_blocks < blocks) ++log2_blocks;
   }
   __host__ __device__ int rows() const { return kSlabThreads >> log2_blocks; }
+  __host__ __device__ int log2_rows() const { return kLog2SlabThreads - log2_blocks; }
   // Of this thread, in any slab.
   __device__ int block() const { return static_cast<int>(threadIdx.x) & (num_blocks - 1); }
   __device__ int row() const { return static_cast<int>(threadIdx.x) >> log2_blocks; }
@@ -92,29 +94,18 @@ struct SlabTerms {
     return shape.rows() * row_stride(shape) * static_cast<int>(sizeof(float2));
   }
 
-  // This thread's block of the slab at `weights`.
-  template <class Rows>
-  __device__ void put(const uint8_t* weights, const InputBlock<Rows>& x) const {
+  // A block's terms, at this thread's place.
+  __device__ void put(const WeightBlock& w, const int (&sum)[2], float x_scale, float x_sum) const {
     constexpr int kSteps = Slab<Codec>::kSteps;
-    const int block = shape.block(), row = shape.row();
-    const int eights = shape.num_blocks / 8;
-    const SharedRow from = {{weights + row * eights * Codec::kBody256},
-                            {weights + Slab<Codec>::kBodyBytes + row * eights * Codec::kHead256}};
-    typename Codec::Raw raw;
-    WeightBlock w;
-    Codec::fetch(from, block, raw);
-    Codec::unpack(raw, block, w);
-    int sum[2];
-    Rows::dot(x.words, w.q, sum);
     float2 step[kSteps];
     if constexpr (Codec::kGroup == 32) {
-      step[0] = {__fmul_rn(w.scale[0], x.scale), __int2float_rn(sum[0] + sum[1])};
+      step[0] = {__fmul_rn(w.scale[0], x_scale), __int2float_rn(sum[0] + sum[1])};
     } else {
-      step[0] = {__fmul_rn(w.scale[0], x.scale), __int2float_rn(sum[0])};
-      step[1] = {__fmul_rn(w.scale[1], x.scale), __int2float_rn(sum[1])};
+      step[0] = {__fmul_rn(w.scale[0], x_scale), __int2float_rn(sum[0])};
+      step[1] = {__fmul_rn(w.scale[1], x_scale), __int2float_rn(sum[1])};
     }
-    if constexpr (Codec::kHasMin) step[kSteps - 1] = {-w.min, x.sum};
-    float2* const to = pairs + row * row_stride(shape) + block * kSteps;
+    if constexpr (Codec::kHasMin) step[kSteps - 1] = {-w.min, x_sum};
+    float2* const to = pairs + shape.row() * row_stride(shape) + shape.block() * kSteps;
     if constexpr (kSteps == 2)
       *reinterpret_cast<float4*>(to) = {step[0].x, step[0].y, step[1].x, step[1].y};
     else
@@ -138,5 +129,28 @@ struct SlabTerms {
     return lane_tree(lane);
   }
 };
+
+// This thread's block of the slab at `weights`, with the same block of each token; terms_of(token)
+// is where they go.
+template <class Codec, class Rows, int kTokens, class TermsOf>
+__device__ inline void put_terms(const uint8_t* weights,
+                                 const InputBlock<Rows> (&x)[kTokens],
+                                 const SlabShape& shape,
+                                 const TermsOf& terms_of) {
+  const int eights = shape.num_blocks / 8;
+  const SharedRow from = {
+      {weights + shape.row() * eights * Codec::kBody256},
+      {weights + Slab<Codec>::kBodyBytes + shape.row() * eights * Codec::kHead256}};
+  typename Codec::Raw raw;
+  WeightBlock w;
+  Codec::fetch(from, shape.block(), raw);
+  Codec::unpack(raw, shape.block(), w);
+#pragma unroll
+  for (int t = 0; t < kTokens; ++t) {
+    int sum[2];
+    Rows::dot(x[t].words, w.q, sum);
+    terms_of(t).put(w, sum, x[t].scale, x[t].sum);
+  }
+}
 
 }  // namespace shoal::kernels::cuda
