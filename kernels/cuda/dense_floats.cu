@@ -9,7 +9,9 @@ namespace shoal::kernels::cuda {
 namespace {
 
 constexpr int kThreads = 128;
-constexpr int kFewTokens = 4;
+constexpr int kFewTokens = 4;  // of a thread block
+constexpr int64_t kMaxFewTokens =
+    64;  // tiles, whose columns are a chain of stages, lose up to here
 constexpr size_t kFewBytes = 160 << 10;  // of shared memory, which wider rows do not have
 
 // Few tokens: four whole weight rows in shared memory, on their way before the inputs are waited
@@ -21,14 +23,16 @@ __device__ void multiply_few(const Call& call, const Matrix& matrix, float* shar
   stage_float_rows<Weights>(matrix.weight.bodies, first, matrix.num_outputs, call.cols, shared);
   wait_for_inputs();
   float* x = shared + kFloatRows * stride;
-  for (int t = 0; t < call.num_tokens; ++t)
+  const int begin = static_cast<int>(blockIdx.y) * kFewTokens;
+  const int num_tokens = min(kFewTokens, call.num_tokens - begin);
+  for (int t = 0; t < num_tokens; ++t)
 #pragma unroll 8
     for (int k = threadIdx.x; k < call.cols; k += kThreads)
-      x[t * stride + k] = call.f32[static_cast<int64_t>(t) * call.cols + k];
+      x[t * stride + k] = call.f32[static_cast<int64_t>(begin + t) * call.cols + k];
   finish_copies();
   __syncthreads();  // weights and inputs are staged before all read them
   const int token = threadIdx.x / 32;
-  if (token >= call.num_tokens) return;
+  if (token >= num_tokens) return;
   const int lane = threadIdx.x % kLanes;
   const int r = threadIdx.x % 32 / kLanes;
   const float* w = shared + r * stride;
@@ -37,7 +41,7 @@ __device__ void multiply_few(const Call& call, const Matrix& matrix, float* shar
   for (int k = lane; k < call.cols; k += kLanes) sum = __fmaf_rn(w[k], x[token * stride + k], sum);
   sum = lane_tree(sum);
   if (lane == 0 && first + r < matrix.num_outputs)
-    matrix.output[static_cast<int64_t>(token) * matrix.num_outputs + first + r] = sum;
+    matrix.output[static_cast<int64_t>(begin + token) * matrix.num_outputs + first + r] = sum;
 }
 
 __global__ void __launch_bounds__(kThreads) few_tokens_kernel(const __grid_constant__ Call call) {
@@ -136,11 +140,11 @@ __global__ void __launch_bounds__(kThreads) float_tile_kernel(const __grid_const
 
 void launch_dense_floats(Launcher& launcher) {
   const int64_t n = launcher.call.num_tokens;
-  const size_t bytes =
-      (kFloatRows + static_cast<size_t>(n)) * float_row_stride(launcher.call.cols) * sizeof(float);
-  if (n <= kFewTokens && bytes <= kFewBytes) {
+  const size_t bytes = (kFloatRows + static_cast<size_t>(std::min<int64_t>(n, kFewTokens))) *
+                       float_row_stride(launcher.call.cols) * sizeof(float);
+  if (n <= kMaxFewTokens && bytes <= kFewBytes) {
     launcher.cut_into_groups(kFloatRows);
-    return launcher.launch(few_tokens_kernel, kThreads, 1, bytes);
+    return launcher.launch(few_tokens_kernel, kThreads, pieces(n, kFewTokens), bytes);
   }
   launcher.cut_into_groups(kTile);
   launcher.launch(float_tile_kernel, kThreads, pieces(n, kTile), 0);
