@@ -13,6 +13,7 @@
 #include "launch/text_file.h"
 #include "runtime/base/error.h"
 #include "runtime/base/printable.h"
+#include "sharding/hardware.h"
 
 namespace shoal::launch {
 namespace {
@@ -20,6 +21,7 @@ namespace {
 constexpr int64_t kMaxRanks = 4096;
 constexpr int64_t kMaxContext = int64_t{1} << 24;
 constexpr int64_t kMaxThreads = 4096;
+constexpr int64_t kMaxLayers = 4096;
 
 // Reads one mapping: typed access to its keys, and complaints with a line number.
 class Mapping {
@@ -64,6 +66,23 @@ class Mapping {
                "'{}' is '{}': a whole number from 1 to {} is needed", key, printable(text), max));
     return number;
   }
+  std::optional<uint64_t> bytes(const char* key) const {
+    if (!has(key)) return std::nullopt;
+    const auto bytes = parse_bytes(text(key));
+    if (!bytes)
+      fail(child(key),
+           fmt::format("'{}' is '{}': a size such as 16GiB is needed", key, printable(text(key))));
+    return bytes;
+  }
+  std::optional<double> rate(const char* key, const char* unit = "B") const {
+    if (!has(key)) return std::nullopt;
+    const auto rate = parse_rate(text(key), unit);
+    if (!rate)
+      fail(child(key),
+           fmt::format(
+               "'{}' is '{}': a rate such as 25G{}/s is needed", key, printable(text(key)), unit));
+    return rate;
+  }
   std::string one_of(const char* key, const std::vector<std::string>& known) const {
     const std::string word = text(key);
     if (std::find(known.begin(), known.end(), word) == known.end())
@@ -82,25 +101,61 @@ class Mapping {
   std::string path_;
 };
 
+ClusterHost read_host(const Mapping& mapping) {
+  ClusterHost host;
+  host.name = mapping.text("name");
+  if (mapping.has("slots")) host.slots = static_cast<int>(mapping.number("slots", kMaxRanks));
+  if (mapping.has("device")) host.device = mapping.one_of("device", sharding::device_kind_names());
+  host.memory = mapping.bytes("memory");
+  host.reserve = mapping.bytes("reserve");
+  host.bandwidth = mapping.rate("bandwidth");
+  host.prefill = mapping.rate("prefill", "FLOP");
+  host.link = mapping.rate("link");
+  host.network = mapping.rate("network");
+  host.disk = mapping.rate("disk");
+  return host;
+}
+
 std::vector<ClusterHost> read_hosts(const Mapping& top, const std::string& path) {
   const YAML::Node list = top.child("hosts");
   if (!list.IsSequence() || list.size() == 0) top.fail(list, "'hosts' must be a list of hosts");
   std::vector<ClusterHost> hosts;
-  for (const YAML::Node& item : list) {
-    ClusterHost host;
-    if (item.IsScalar()) {
-      host.name = item.Scalar();
-    } else {
-      const Mapping mapping(item, path, "a host");
-      mapping.allow_only({"name", "slots"});
-      if (!mapping.has("name")) mapping.fail(item, "a host needs a 'name'");
-      host.name = mapping.text("name");
-      if (mapping.has("slots")) host.slots = static_cast<int>(mapping.number("slots", kMaxRanks));
-    }
+  const auto add = [&](const YAML::Node& item, const ClusterHost& host) {
     const bool known = std::any_of(
         hosts.begin(), hosts.end(), [&](const ClusterHost& h) { return h.name == host.name; });
     if (known) top.fail(item, fmt::format("host '{}' appears twice", printable(host.name)));
-    hosts.push_back(std::move(host));
+    hosts.push_back(host);
+  };
+  for (const YAML::Node& item : list) {
+    if (item.IsScalar()) {
+      add(item, {.name = item.Scalar()});
+      continue;
+    }
+    const Mapping mapping(item, path, "a host");
+    mapping.allow_only({"name",
+                        "count",
+                        "slots",
+                        "device",
+                        "memory",
+                        "reserve",
+                        "bandwidth",
+                        "prefill",
+                        "link",
+                        "network",
+                        "disk"});
+    if (!mapping.has("name")) mapping.fail(item, "a host needs a 'name'");
+    const ClusterHost host = read_host(mapping);
+    if (!mapping.has("count")) {
+      add(item, host);
+      continue;
+    }
+    // NAME1, NAME2, ...
+    const int64_t count = mapping.number("count", kMaxRanks);
+    for (int64_t i = 1; i <= count; ++i) {
+      ClusterHost each = host;
+      each.name += std::to_string(i);
+      add(item, each);
+    }
   }
   return hosts;
 }
@@ -109,10 +164,11 @@ ClusterStage read_stage(const YAML::Node& item,
                         const std::string& path,
                         const std::vector<ClusterHost>& hosts) {
   const Mapping mapping(item, path, "a stage");
-  mapping.allow_only({"ep", "host"});
+  mapping.allow_only({"ep", "host", "layers"});
   if (!mapping.has("ep")) mapping.fail(item, "a stage needs 'ep', the number of its ranks");
   ClusterStage stage;
   stage.ep = static_cast<int>(mapping.number("ep", kMaxRanks));
+  if (mapping.has("layers")) stage.layers = static_cast<int>(mapping.number("layers", kMaxLayers));
   if (!mapping.has("host")) return stage;
   stage.host = mapping.text("host");
   std::vector<std::string> names;
@@ -130,17 +186,24 @@ std::vector<ClusterStage> read_stages(const Mapping& top,
                                       const std::vector<ClusterHost>& hosts) {
   const int ways =
       int{top.has("ranks")} + int{top.has("pp") || top.has("ep")} + int{top.has("stages")};
+  const bool has_devices = std::any_of(
+      hosts.begin(), hosts.end(), [](const ClusterHost& host) { return !host.device.empty(); });
+  if (ways == 0 && has_devices) return {};
   if (ways != 1) top.fail(top.node(), "say the shape once: 'ranks', or 'pp' and 'ep', or 'stages'");
-  if (top.has("ranks")) return {{static_cast<int>(top.number("ranks", kMaxRanks)), ""}};
+  if (top.has("ranks")) return {{.ep = static_cast<int>(top.number("ranks", kMaxRanks))}};
   if (!top.has("stages")) {
     const int64_t pp = top.has("pp") ? top.number("pp", kMaxRanks) : 1;
     const int64_t ep = top.has("ep") ? top.number("ep", kMaxRanks) : 1;
-    return std::vector<ClusterStage>(static_cast<size_t>(pp), {static_cast<int>(ep), ""});
+    return std::vector<ClusterStage>(static_cast<size_t>(pp), {.ep = static_cast<int>(ep)});
   }
   const YAML::Node list = top.child("stages");
   if (!list.IsSequence() || list.size() == 0) top.fail(list, "'stages' must be a list of stages");
   std::vector<ClusterStage> stages;
   for (const YAML::Node& item : list) stages.push_back(read_stage(item, path, hosts));
+  const auto with_layers = std::count_if(
+      stages.begin(), stages.end(), [](const ClusterStage& stage) { return stage.layers > 0; });
+  if (with_layers != 0 && with_layers != static_cast<std::ptrdiff_t>(stages.size()))
+    top.fail(list, "'layers' must be said for every stage or for none");
   return stages;
 }
 
@@ -168,6 +231,30 @@ std::optional<uint64_t> parse_bytes(std::string_view text) {
     return number * unit;
   }
   return std::nullopt;
+}
+
+std::optional<double> parse_rate(std::string_view text, std::string_view unit) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || !(number > 0) || number > 1e30) return std::nullopt;
+  std::string_view suffix = text.substr(static_cast<size_t>(end - text.data()));
+  constexpr std::array<std::pair<char, double>, 5> kPrefixes = {
+      {{'k', 1e3}, {'M', 1e6}, {'G', 1e9}, {'T', 1e12}, {'P', 1e15}}};
+  for (const auto& [letter, factor] : kPrefixes)
+    if (suffix.starts_with(letter)) {
+      number *= factor;
+      suffix.remove_prefix(1);
+      break;
+    }
+  if (!suffix.starts_with(unit) || suffix.substr(unit.size()) != "/s") return std::nullopt;
+  return number;
+}
+
+std::vector<int> ClusterFile::layers_per_stage() const {
+  std::vector<int> layers;
+  for (const ClusterStage& stage : stages)
+    if (stage.layers > 0) layers.push_back(stage.layers);
+  return layers;
 }
 
 std::vector<int> ClusterFile::ep_per_stage() const {
@@ -198,7 +285,8 @@ ClusterFile parse_cluster_file(std::string_view yaml, const std::string& path) {
                   "context",
                   "threads",
                   "max_sequences",
-                  "memory_per_rank"});
+                  "memory_per_rank",
+                  "shared_disk"});
   ClusterFile cluster;
   cluster.path = path;
   if (top.has("hosts")) cluster.hosts = read_hosts(top, path);
@@ -210,13 +298,8 @@ ClusterFile parse_cluster_file(std::string_view yaml, const std::string& path) {
   if (top.has("threads")) cluster.threads = static_cast<int>(top.number("threads", kMaxThreads));
   if (top.has("max_sequences"))
     cluster.max_sequences = static_cast<int>(top.number("max_sequences", kMaxRanks));
-  if (top.has("memory_per_rank")) {
-    cluster.memory_per_rank = parse_bytes(top.text("memory_per_rank"));
-    if (!cluster.memory_per_rank)
-      top.fail(top.child("memory_per_rank"),
-               fmt::format("'memory_per_rank' is '{}': a size such as 16GiB is needed",
-                           printable(top.text("memory_per_rank"))));
-  }
+  cluster.memory_per_rank = top.bytes("memory_per_rank");
+  cluster.shared_disk = top.rate("shared_disk");
   return cluster;
 }
 

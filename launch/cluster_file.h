@@ -11,12 +11,18 @@ namespace shoal::launch {
 
 struct ClusterHost {
   std::string name;
-  int slots = 0;  // ranks it can hold; 0: not said
+  int slots = 0;       // ranks it can hold; 0: not said
+  std::string device;  // a kind that sharding/hardware.h knows; empty: not said
+  // What `shoal plan` counts with, instead of the kind's.
+  std::optional<uint64_t> memory, reserve;
+  std::optional<double> bandwidth, prefill;   // bytes a second, FLOP a second
+  std::optional<double> link, network, disk;  // bytes a second
   bool operator==(const ClusterHost&) const = default;
 };
 
 struct ClusterStage {
   int ep = 1;
+  int layers = 0;    // 0: its even part
   std::string host;  // empty: wherever the launcher puts it
   bool operator==(const ClusterStage&) const = default;
 };
@@ -24,13 +30,15 @@ struct ClusterStage {
 struct ClusterFile {
   std::string path;
   std::vector<ClusterHost> hosts;    // empty: this machine
-  std::vector<ClusterStage> stages;  // at least one
+  std::vector<ClusterStage> stages;  // empty: `shoal plan` chooses them for the hosts' devices
   std::optional<std::string> launcher, backend;
   std::optional<int64_t> context;
   std::optional<int> threads, max_sequences;
   std::optional<uint64_t> memory_per_rank;
+  std::optional<double> shared_disk;  // bytes a second
 
   std::vector<int> ep_per_stage() const;
+  std::vector<int> layers_per_stage() const;  // empty: not said
 };
 
 // Pure. Throws Error (usage) "PATH:LINE: ..." for anything it does not understand.
@@ -42,5 +50,8 @@ void check_one_host(const ClusterFile& cluster);
 
 // "16GiB", "512MB", "123": bytes. Empty when it is none of these.
 std::optional<uint64_t> parse_bytes(std::string_view text);
+
+// "3.35TB/s", "500MB/s", and "72TFLOP/s" where `unit` is "FLOP": a second. Empty for other forms.
+std::optional<double> parse_rate(std::string_view text, std::string_view unit = "B");
 
 }  // namespace shoal::launch

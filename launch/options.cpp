@@ -93,7 +93,12 @@ void ClusterOptions::resolve(OptionSet& options) {
   if (options.given("cluster")) {
     const ClusterFile file = read_cluster_file(cluster_path);
     check_one_host(file);
+    if (file.stages.empty())
+      throw Error(ExitCode::kUsage,
+                  fmt::format("{} has no shape: `shoal plan` chooses one; write its 'stages' there",
+                              printable(cluster_path, 200)));
     ep_per_stage = file.ep_per_stage();
+    layers_per_stage = file.layers_per_stage();
     take(options, "launcher", launcher, file.launcher);
     take(options, "backend", backend, file.backend);
     take(options, "threads", threads, file.threads);
@@ -125,6 +130,7 @@ void ClusterOptions::resolve(OptionSet& options) {
 sharding::ClusterSpec ClusterOptions::spec() const {
   sharding::ClusterSpec spec;
   spec.ep_per_stage = ep_per_stage;
+  spec.layers_per_stage = layers_per_stage;
   spec.backend = backend == "cuda" ? Backend::kCuda : Backend::kCpu;
   spec.context = context;
   spec.max_sequences = max_sequences;

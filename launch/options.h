@@ -35,6 +35,7 @@ struct ClusterOptions {
   std::optional<uint64_t> memory_per_rank;
   int64_t cache_mib = 0;  // per rank, for the prefix cache; 0: none; -1: two states a sequence
   std::vector<int> ep_per_stage = {1};  // what the above comes to, after resolve()
+  std::vector<int> layers_per_stage;    // empty: as even as they go
 
   void declare(OptionSet& options);
   // Reads the cluster file, where flags do not say otherwise, and refuses contradictions.

@@ -56,4 +56,9 @@ uint64_t scratch_bytes(const loader::ModelConfig& config, const ScratchShape& sh
   return dense + expert + logits;
 }
 
+uint64_t exchange_bytes(const loader::ModelConfig& config, int ep, int max_batch_tokens) {
+  const uint64_t row = static_cast<uint64_t>(config.hidden_size) * sizeof(float);
+  return 4 * static_cast<uint64_t>(ep - 1) * static_cast<uint64_t>(max_batch_tokens) * row;
+}
+
 }  // namespace shoal::sharding

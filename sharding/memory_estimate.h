@@ -29,4 +29,8 @@ struct ScratchShape {
 // received for local experts when every token of every rank picks them, and logits.
 uint64_t scratch_bytes(const loader::ModelConfig& config, const ScratchShape& shape);
 
+// Messages of one exchange that a rank holds at once: rows out and in, results out and in, f32 at
+// the worst, for every other rank of its stage. 0 for a stage of one.
+uint64_t exchange_bytes(const loader::ModelConfig& config, int ep, int max_batch_tokens);
+
 }  // namespace shoal::sharding

@@ -26,12 +26,6 @@ class Unbuilt final : public Command {
 
 }  // namespace
 
-std::unique_ptr<Command> make_plan() {
-  return std::make_unique<Unbuilt>("plan",
-                                   "The split of a model over a cluster",
-                                   "start `shoal serve` with -v, which prints the split it chose");
-}
-
 std::unique_ptr<Command> make_verify() {
   return std::make_unique<Unbuilt>("verify",
                                    "Hashes of the files against a manifest",

@@ -16,8 +16,8 @@ std::unique_ptr<Command> make_tokenize();
 std::unique_ptr<Command> make_render();
 std::unique_ptr<Command> make_inspect();
 std::unique_ptr<Command> make_call();
-std::unique_ptr<Command> make_plan();    // answers that it is not built
-std::unique_ptr<Command> make_verify();  // likewise
+std::unique_ptr<Command> make_plan();
+std::unique_ptr<Command> make_verify();  // answers that it is not built
 
 Commands all_commands();
 

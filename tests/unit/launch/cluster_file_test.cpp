@@ -38,7 +38,8 @@ TEST(ClusterConfigs, OneMachine) {
 TEST(ClusterConfigs, TwoNodesHaveUnequalWidthsAndAreRefusedInWords) {
   const ClusterFile cluster = sample("two_nodes.yaml");
   EXPECT_THAT(cluster.ep_per_stage(), ElementsAre(8, 6));
-  EXPECT_THAT(cluster.hosts, ElementsAre(ClusterHost{"gpu01", 8}, ClusterHost{"gpu02", 6}));
+  EXPECT_THAT(cluster.hosts,
+              ElementsAre(ClusterHost{"gpu01", 8, "h100"}, ClusterHost{"gpu02", 6, "h100"}));
   EXPECT_EQ(cluster.stages[1].host, "gpu02");
   EXPECT_EQ(cluster.memory_per_rank, 80'000'000'000u);
   try {
@@ -79,6 +80,43 @@ TEST(ClusterFile, RefusesWhatItDoesNotUnderstand) {
   EXPECT_THAT(complaint(""), HasSubstr("must be a mapping"));
   EXPECT_THAT(complaint("ranks: 2\nmemory_per_rank: lots\n"), HasSubstr("16GiB"));
   EXPECT_THAT(complaint("hosts: [a, a]\nranks: 2\n"), HasSubstr("appears twice"));
+}
+
+TEST(ClusterFile, HostsSayWhatPlansCountWith) {
+  const ClusterFile cluster = parse_cluster_file(
+      "hosts:\n  - {name: g, count: 2, slots: 8, device: h100, memory: 79GiB, bandwidth: "
+      "3.35TB/s,\n"
+      "     prefill: 60TFLOP/s, link: 450GB/s, network: 50GB/s, disk: 7GB/s, reserve: 2GiB}\n"
+      "shared_disk: 20GB/s\n",
+      "c.yaml");
+  ASSERT_EQ(cluster.hosts.size(), 2u);
+  const ClusterHost& host = cluster.hosts[1];
+  EXPECT_EQ(host.name, "g2");
+  EXPECT_EQ(host.memory, uint64_t{79} << 30);
+  EXPECT_EQ(host.bandwidth, 3.35e12);
+  EXPECT_EQ(host.prefill, 60e12);
+  EXPECT_EQ(cluster.shared_disk, 20e9);
+  EXPECT_TRUE(cluster.stages.empty());
+  EXPECT_THAT(complaint("hosts:\n  - {name: g, device: h101}\n"), HasSubstr("did you mean 'h100'"));
+  EXPECT_THAT(complaint("hosts:\n  - {name: g, device: h100, disk: fast}\n"), HasSubstr("25GB/s"));
+  EXPECT_THAT(complaint("hosts: [g]\n"), HasSubstr("say the shape once"));
+}
+
+TEST(ClusterFile, StagesSayTheirLayersAllOrNone) {
+  const ClusterFile cluster =
+      parse_cluster_file("stages:\n  - {ep: 2, layers: 34}\n  - {ep: 1, layers: 26}\n", "c.yaml");
+  EXPECT_THAT(cluster.ep_per_stage(), ElementsAre(2, 1));
+  EXPECT_THAT(cluster.layers_per_stage(), ElementsAre(34, 26));
+  EXPECT_THAT(complaint("stages:\n  - {ep: 2, layers: 34}\n  - {ep: 1}\n"),
+              HasSubstr("every stage or for none"));
+}
+
+TEST(ParseRate, NeedsAUnitASecond) {
+  EXPECT_EQ(parse_rate("3.35TB/s"), 3.35e12);
+  EXPECT_EQ(parse_rate("500MB/s"), 500e6);
+  EXPECT_EQ(parse_rate("72TFLOP/s", "FLOP"), 72e12);
+  for (const char* text : {"3.35TB", "TB/s", "-1GB/s", "0GB/s", "nanGB/s", "1GFLOP/s", "1GB/s "})
+    EXPECT_EQ(parse_rate(text), std::nullopt) << text;
 }
 
 TEST(ParseBytes, KnowsBothKindsOfUnits) {

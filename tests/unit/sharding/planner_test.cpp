@@ -243,8 +243,37 @@ TEST(Planner, TheTightestRankDecides) {
   const RankShare& widest = plan.ranks[0];  // six experts where the others hold five
   ClusterSpec tight{.ep_per_stage = {3}, .context = 320, .max_sequences = 12};
   tight.memory_per_rank = widest.weight_bytes + widest.state_bytes + widest.scratch_bytes +
+                          exchange_bytes(small_config(), 3, plan.max_batch_tokens) +
                           12 * widest.kv_bytes / static_cast<uint64_t>(plan.num_blocks);
   EXPECT_EQ(plan_or_die(tight).num_blocks, 12);
+}
+
+// Stages of unlike machines: three layers where less memory is, five where more is.
+TEST(Planner, LayersAndMemoryOfEachStage) {
+  const ClusterSpec cluster{
+      .ep_per_stage = {1, 2}, .context = 32, .max_sequences = 1, .layers_per_stage = {3, 5}};
+  const ShardPlan plan = plan_or_die(cluster);
+  EXPECT_THAT(plan.first_layer, ElementsAre(0, 3, 8));
+  EXPECT_EQ(plan.ranks[0].weight_bytes - plan.ranks[0].expert_bytes,
+            3 * kDenseLayerBytes + kEmbeddingBytes);
+  EXPECT_EQ(plan.ranks[2].expert_bytes, 5 * 8 * kExpertBytes);
+
+  ClusterSpec tight = cluster;
+  const auto needed = [&](int rank, int ep) {
+    const RankShare& share = plan.ranks[static_cast<size_t>(rank)];
+    return share.weight_bytes + share.state_bytes + share.scratch_bytes + share.kv_bytes +
+           exchange_bytes(small_config(), ep, plan.max_batch_tokens);
+  };
+  tight.stage_memory = {needed(0, 1), needed(1, 2)};
+  EXPECT_EQ(plan_or_die(tight).num_blocks, 1);
+  --tight.stage_memory[1];
+  EXPECT_THAT(refusal_of(tight).reason, HasSubstr("rank 1 needs"));
+}
+
+// One of 3 ranks holds messages for the two others: rows out and in, results out and in.
+TEST(MemoryEstimate, MessagesOfAnExchange) {
+  EXPECT_EQ(exchange_bytes(small_config(), 3, 100), 4u * 2 * 100 * kHidden * 4);
+  EXPECT_EQ(exchange_bytes(small_config(), 1, 100), 0u);
 }
 
 TEST(Planner, RefusesContradictions) {
@@ -261,6 +290,10 @@ TEST(Planner, RefusesContradictions) {
   refuses({.context = -1}, "the model allows");
   refuses({.max_sequences = 0}, "0 sequences");
   refuses({.max_batch_tokens = 0}, "0 tokens in a step");
+  refuses({.ep_per_stage = {1, 1}, .layers_per_stage = {3, 4}}, "hold 7 layers, the model has 8");
+  refuses({.ep_per_stage = {1, 1}, .layers_per_stage = {8}}, "layers of 1 stages for 2");
+  refuses({.ep_per_stage = {1, 1}, .layers_per_stage = {8, 0}}, "a stage of 0 layers");
+  refuses({.ep_per_stage = {1, 1}, .stage_memory = {8}}, "memory of 1 stages for 2");
 }
 
 TEST(Planner, BackendIsAPropertyOfEverySlice) {
