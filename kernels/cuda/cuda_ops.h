@@ -9,8 +9,8 @@
 //   (ExpertMlpParams::groups);
 // - values that lie on the device (token ids, positions, block tables) cannot be asserted: a token
 //   id outside the table gives a row of NaN, the others are the caller's word;
-// - block types: Q8_0, Q4_K, Q5_K, Q6_K, IQ3_XXS, IQ4_XS, MXFP4, beside F32, F16 and BF16; others
-//   throw Error(kBadModel).
+// - Q8_0, Q4_K, Q5_K, Q6_K, IQ3_XXS, IQ4_XS and MXFP4 have tuned kernels, F32, F16 and BF16
+//   theirs; every other block type is in GGUF layout and goes a slower way (any_rows.cuh).
 // Bits equal the reference's, NaN payloads aside, but for two places where double arithmetic of
 // libm is rounded to f32 once: softplus in delta_net and the sine and cosine of the rotary angles.
 // CUDA's functions are within two ulps of double there, so an f32 differs about once in 2^26.

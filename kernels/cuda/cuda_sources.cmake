@@ -1,5 +1,6 @@
 if(SHOAL_CUDA)
   set(SHOAL_CUDA_SOURCES
+    cuda/any_rows.cu
     cuda/attention.cu
     cuda/attention_decode.cu
     cuda/attention_prefill.cu

@@ -1,3 +1,4 @@
+#include "kernels/cuda/any_rows.cuh"
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/dependent_launch.cuh"
 #include "kernels/cuda/op_checks.h"
@@ -78,6 +79,7 @@ void embed_rows(const EmbedRowsParams& params, const Exec& exec) {
     case DType::kBF16:
       return launch(embed_float_kernel<BF16Weights>, table, ids, output);
     default:
+      if (!is_tuned(weight)) return embed_any(params, exec.stream);
       with_codec(weight.dtype,
                  [&]<class Codec>(Codec) { launch(embed_kernel<Codec>, table, ids, output); });
   }

@@ -2,6 +2,7 @@
 // down. Rows are grouped on the device, so the grid is for the most experts that can be active.
 #include <algorithm>
 
+#include "kernels/cuda/any_rows.cuh"
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/expert_slabs.cuh"
 #include "kernels/cuda/op_checks.h"
@@ -27,6 +28,12 @@ ExpertPlanes planes_of(std::span<const ExpertWeights> experts, WeightView Expert
   return planes;
 }
 
+bool are_tuned(std::span<const ExpertWeights> experts, WeightView ExpertWeights::*matrix) {
+  return std::all_of(experts.begin(), experts.end(), [matrix](const ExpertWeights& expert) {
+    return is_tuned(expert.*matrix);
+  });
+}
+
 // Few tokens of a shared expert go along in the launches by rows.
 constexpr int64_t kMaxSharedTokens = 16;
 
@@ -34,6 +41,7 @@ bool goes_along(const SharedExpert& shared, int64_t intermediate) {
   const ExpertWeights& weights = shared.weights;
   return shared.input.rows <= kMaxSharedTokens && weights.gate.dtype == DType::kQ8_0 &&
          weights.up.dtype == DType::kQ8_0 && weights.down.dtype == DType::kQ8_0 &&
+         is_tuned(weights.gate) && is_tuned(weights.up) && is_tuned(weights.down) &&
          weights.gate.rows == intermediate;
 }
 
@@ -106,7 +114,12 @@ void expert_mlp(const ExpertMlpParams& params, const Exec& exec) {
       .num_tokens = groups.num_pairs / groups.num_topk,
       .stream = exec.stream};
   const bool tiles = groups.num_pairs > kMaxRowPairs;
-  const bool quantized = is_quantized(first.gate.dtype) && !float_down;
+  const bool float_gate = !is_quantized(first.gate.dtype);
+  const bool any_gate = !float_gate && (first.gate.dtype != first.up.dtype ||
+                                        !are_tuned(params.experts, &ExpertWeights::gate) ||
+                                        !are_tuned(params.experts, &ExpertWeights::up));
+  const bool any_down = !float_down && !are_tuned(params.experts, &ExpertWeights::down);
+  const bool quantized = !float_gate && !float_down && !any_gate && !any_down;
   const bool along = params.shared != nullptr && goes_along(*params.shared, intermediate);
   if (quantized && grid.mean_rows <= kMaxSlabRows &&
       run_expert_slabs({.first = first,
@@ -128,12 +141,16 @@ void expert_mlp(const ExpertMlpParams& params, const Exec& exec) {
     else
       run_shared(*params.shared, exec);
   }
-  if (!is_quantized(first.gate.dtype))
+  if (float_gate)
     gate_up_floats(gate_up, first.gate.dtype, grid);
+  else if (any_gate)
+    gate_up_any(gate_up, params.experts, grid);
   else
     (tiles ? gate_up_tiles : gate_up_rows)(gate_up, first.gate.dtype, grid);
   if (float_down)
     down_floats(down, first.down.dtype, grid);
+  else if (any_down)
+    down_any(down, params.experts, grid);
   else
     (tiles ? down_tiles : down_rows)(down, first.down.dtype, grid);
 }

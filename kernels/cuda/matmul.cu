@@ -1,5 +1,6 @@
 // Dense products: one matrix or several on the same rows. One or two rows go by rows, more by
-// tiles; float weights have a way of their own.
+// tiles; float weights have a way of their own, and so do types that neither takes.
+#include "kernels/cuda/any_rows.cuh"
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/dense_call.cuh"
 #include "kernels/cuda/op_checks.h"
@@ -25,23 +26,29 @@ void multiply(const Input& input, std::span<const Projection> projections, Strea
     launcher.call.cols = static_cast<int>(input.cols);
     launcher.call.num_tokens = static_cast<int>(input.num_tokens);
     for (const Projection& projection : projections)
-      if (projection.weight.rows > 0 && takes(projection.weight.dtype))
+      if (projection.weight.rows > 0 && takes(projection.weight))
         launcher.add(projection.weight, projection.output.f32());
     if (launcher.call.matrices.count > 0) launch(launcher);
   };
-  run([](DType dtype) { return !is_quantized(dtype); }, launch_dense_floats);
-  if (input.num_tokens > kMaxRowTokens)
-    return run([](DType dtype) { return is_quantized(dtype); }, launch_dense_tiles);
+  run([](const WeightView& weight) { return !is_quantized(weight.dtype); }, launch_dense_floats);
+  for (const Projection& projection : projections)
+    if (is_quantized(projection.weight.dtype) && !is_tuned(projection.weight))
+      multiply_any(input.rows, input.num_tokens, projection, stream);
+  if (input.num_tokens > kMaxRowTokens) return run(is_tuned, launch_dense_tiles);
   for (size_t i = 0; i < projections.size(); ++i) {
     const DType dtype = projections[i].weight.dtype;
-    const auto same = [dtype](const Projection& other) { return other.weight.dtype == dtype; };
-    if (!is_quantized(dtype) ||
-        std::any_of(projections.begin(), projections.begin() + static_cast<int64_t>(i), same))
+    const auto same = [dtype](const WeightView& other) {
+      return is_tuned(other) && other.dtype == dtype;
+    };
+    const auto begin = projections.begin();
+    if (!is_tuned(projections[i].weight) ||
+        std::any_of(begin, begin + static_cast<int64_t>(i), [&](const Projection& earlier) {
+          return same(earlier.weight);
+        }))
       continue;
-    run([dtype](DType other) { return other == dtype; },
-        [dtype](Launcher& launcher) {
-          if (!launch_dense_slabs(launcher, dtype)) launch_dense_rows(launcher, dtype);
-        });
+    run(same, [dtype](Launcher& launcher) {
+      if (!launch_dense_slabs(launcher, dtype)) launch_dense_rows(launcher, dtype);
+    });
   }
 }
 

@@ -22,15 +22,18 @@ void check_weight(const WeightView& weight) {
   const auto address = reinterpret_cast<uintptr_t>(weight.data);
   if (!is_quantized(weight.dtype)) {
     SHOAL_ASSERT(address % 4 == 0, "{} weights at {:#x}", dtype_name(weight.dtype), address);
+    SHOAL_ASSERT(
+        weight.scale == 1, "{} weights with scale {}", dtype_name(weight.dtype), weight.scale);
     return;
   }
-  if (!find_block_cut(weight.dtype))
-    throw Error(ExitCode::kBadModel,
-                fmt::format("the CUDA backend has no kernel for {} weights; the CPU backend runs "
-                            "them",
-                            dtype_name(weight.dtype)));
-  SHOAL_ASSERT(
-      weight.scale == 1, "{} weights with scale {}", dtype_name(weight.dtype), weight.scale);
+  if (!find_block_cut(weight.dtype)) {
+    SHOAL_ASSERT(weight.layout == WeightLayout::kGguf && address % 2 == 0,
+                 "{} weights at {:#x}, layout {}",
+                 dtype_name(weight.dtype),
+                 address,
+                 static_cast<int>(weight.layout));
+    return;
+  }
   SHOAL_ASSERT(weight.layout == WeightLayout::kSplit, "{} not split", dtype_name(weight.dtype));
   SHOAL_ASSERT(address % 16 == 0 && reinterpret_cast<uintptr_t>(weight.heads) % 16 == 0,
                "{} weights at {:#x}, heads at {}",
@@ -46,7 +49,7 @@ void check_quantize_rows(const QuantizeRowsParams& params) {
 
 void check_matmul(const MatmulParams& params) {
   check_weight(params.weight);
-  check_product(params.weight, params.input, WeightLayout::kSplit);
+  check_product(params.weight, params.input, params.weight.layout);
   SHOAL_ASSERT(params.input.format != ActivationFormat::kInt8, "dense rows are int16");
   check_activation_address(params.input);
   SHOAL_ASSERT(
@@ -124,10 +127,11 @@ void check_expert_mlp(const ExpertMlpParams& params) {
   check_expert_stride(params, &ExpertWeights::up);
   check_expert_stride(params, &ExpertWeights::down);
   const ExpertWeights& first = params.experts.front();
-  if (first.gate.dtype != first.up.dtype)
+  if (first.gate.dtype != first.up.dtype &&
+      !(is_quantized(first.gate.dtype) && is_quantized(first.up.dtype)))
     throw Error(ExitCode::kBadModel,
-                fmt::format("the CUDA backend takes experts whose gate and up are of one type, "
-                            "not {} and {}",
+                fmt::format("the CUDA backend takes experts whose gate and up are both quantised "
+                            "or of one float type, not {} and {}",
                             dtype_name(first.gate.dtype),
                             dtype_name(first.up.dtype)));
   SHOAL_ASSERT(is_quantized(first.gate.dtype) == (params.input.format == ActivationFormat::kInt8) &&

@@ -5,7 +5,7 @@
 
 namespace shoal::kernels::cuda {
 
-// Layout and address; throws Error(kBadModel) for block types that no kernel here takes.
+// Layout and address.
 void check_weight(const WeightView& weight);
 void check_quantize_rows(const QuantizeRowsParams& params);
 void check_matmul(const MatmulParams& params);
@@ -13,8 +13,7 @@ void check_embed_rows(const EmbedRowsParams& params);
 void check_project(const ProjectParams& params, int max_matrices);
 void check_norm_inputs(const NormInputsParams& params);
 void check_group_rows(const GroupRowsParams& params);
-// Also throws Error(kBadModel) where gate and up are of different types, which no kernel here
-// takes.
+// Also throws Error(kBadModel) where gate and up are of different types and one is a float type.
 void check_expert_mlp(const ExpertMlpParams& params);
 void check_rotary(const QkNormRopeParams& params);
 void check_router(const RouterParams& params);

@@ -54,20 +54,13 @@ DeviceWeights::Staging& DeviceWeights::next_staging() {
   return staging;
 }
 
-kernels::WeightView DeviceWeights::reserve(const kernels::WeightView& matrix,
-                                           const std::string& name) {
+kernels::WeightView DeviceWeights::reserve(const kernels::WeightView& matrix) {
   kernels::WeightView placed = matrix;
-  if (!is_quantized(matrix.dtype)) {
+  const auto cut = kernels::find_block_cut(matrix.dtype);
+  if (!cut) {
     placed.data = take(static_cast<size_t>(matrix.rows * matrix.row_stride()));
     return placed;
   }
-  const auto cut = kernels::find_block_cut(matrix.dtype);
-  if (!cut || matrix.scale != 1)
-    throw ModelFileError(fmt::format(
-        "error[GGUF-66]: tensor '{}' is {}, which the cuda backend does not support: use the cpu "
-        "backend",
-        name,
-        dtype_name(matrix.dtype)));
   const auto blocks = static_cast<size_t>(num_blocks(matrix));
   const size_t bodies = aligned(blocks * static_cast<size_t>(cut->body_bytes()));
   std::byte* const memory = take(bodies + blocks * static_cast<size_t>(cut->head_bytes));
@@ -86,8 +79,8 @@ kernels::WeightView DeviceWeights::place(const kernels::WeightView& matrix,
                bytes.size(),
                matrix.rows,
                matrix.row_stride());
-  const kernels::WeightView placed = reserve(matrix, name);
-  if (is_quantized(matrix.dtype))
+  const kernels::WeightView placed = reserve(matrix);
+  if (placed.layout == kernels::WeightLayout::kSplit)
     copy_split(placed, bytes);
   else
     copy_plain(const_cast<std::byte*>(placed.data), bytes);
@@ -97,7 +90,12 @@ kernels::WeightView DeviceWeights::place(const kernels::WeightView& matrix,
 kernels::WeightView DeviceWeights::place_random(const kernels::WeightView& matrix,
                                                 uint64_t seed,
                                                 const std::string& name) {
-  const kernels::WeightView placed = reserve(matrix, name);
+  if (is_quantized(matrix.dtype) && !kernels::find_block_cut(matrix.dtype))
+    throw Error(ExitCode::kUsage,
+                fmt::format("'{}' cannot be made up: there are no random {} weights",
+                            name,
+                            dtype_name(matrix.dtype)));
+  const kernels::WeightView placed = reserve(matrix);
   kernels::cuda::fill_random(placed, seed, queue_.view());
   return placed;
 }

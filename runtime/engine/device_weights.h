@@ -1,5 +1,6 @@
-// Weights in the memory of a device: block types cut into the split layout (weight_view.h), floats
-// as they are. Cutting on the host overlaps the copies: there are two staging buffers, in turn.
+// Weights in the memory of a device: block types that have a split layout (weight_view.h) cut into
+// it, the others and floats as they are. Cutting on the host overlaps the copies: there are two
+// staging buffers, in turn.
 #pragma once
 #include <array>
 #include <cstddef>
@@ -19,12 +20,11 @@ class DeviceWeights {
   explicit DeviceWeights(const device::Queue& queue);
 
   // The matrix whose bytes are those of GGUF rows, on the device. The experts of a tensor are one
-  // matrix of all their rows. `name` is for refusals: throws ModelFileError for types that are not
-  // computed with there.
+  // matrix of all their rows. `name` is for messages.
   kernels::WeightView place(const kernels::WeightView& matrix,
                             std::span<const std::byte> bytes,
                             const std::string& name);
-  // The same, filled with random weights.
+  // The same, filled with random weights. Throws Error(kUsage) for types that have none.
   kernels::WeightView place_random(const kernels::WeightView& matrix,
                                    uint64_t seed,
                                    const std::string& name);
@@ -39,7 +39,7 @@ class DeviceWeights {
   };
   std::byte* take(size_t bytes);
   Staging& next_staging();
-  kernels::WeightView reserve(const kernels::WeightView& matrix, const std::string& name);
+  kernels::WeightView reserve(const kernels::WeightView& matrix);
   void copy_split(const kernels::WeightView& to, std::span<const std::byte> bytes);
   void copy_plain(std::byte* to, std::span<const std::byte> bytes);
 

@@ -8,6 +8,7 @@
 #include "kernels/cpu/row_product.h"
 #include "kernels/ops/matmul.h"
 #include "kernels/quant/decode_row.h"
+#include "kernels/quant/split_blocks.h"
 #include "loader/format/scale_tensors.h"
 #include "runtime/base/check.h"
 #include "runtime/base/error.h"
@@ -45,6 +46,8 @@ class Assembler {
   kernels::WeightView placed_rows(const std::string& name);
   std::vector<float> scales(const std::string& weight_name);  // empty: all 1
   kernels::WeightView matrix(const std::string& name);
+  // Kernels of a device multiply float weights without a scale.
+  void check_scale(const kernels::WeightView& view, const std::string& name) const;
   const float* vector(const std::string& name);
   std::vector<kernels::WeightView> experts(const std::string& name);
   void layer(int index);
@@ -108,10 +111,20 @@ kernels::WeightView Assembler::placed_rows(const std::string& name) {
   return rows;
 }
 
+void Assembler::check_scale(const kernels::WeightView& view, const std::string& name) const {
+  if (out_->device == nullptr || is_quantized(view.dtype) || view.scale == 1) return;
+  throw ModelFileError(
+      fmt::format("error[GGUF-66]: tensor '{}' is {} with a scale of its own, which the cuda "
+                  "backend does not support: use the cpu backend",
+                  name,
+                  dtype_name(view.dtype)));
+}
+
 kernels::WeightView Assembler::matrix(const std::string& name) {
   kernels::WeightView view = placed_rows(name);
   const std::vector<float> scale = scales(name);
   if (!scale.empty()) view.scale = scale.front();
+  check_scale(view, name);
   return view;
 }
 
@@ -132,7 +145,10 @@ std::vector<kernels::WeightView> Assembler::experts(const std::string& name) {
   for (int64_t i = 0; i * rows < all.rows; ++i) views.push_back(rows_of(all, i, rows));
   const std::vector<float> scale = scales(name);
   const auto first = static_cast<size_t>(slice_of(name).outer_begin);
-  for (size_t i = 0; i < views.size() && !scale.empty(); ++i) views[i].scale = scale.at(first + i);
+  for (size_t i = 0; i < views.size() && !scale.empty(); ++i) {
+    views[i].scale = scale.at(first + i);
+    check_scale(views[i], name);
+  }
   return views;
 }
 
@@ -188,15 +204,20 @@ std::unique_ptr<LoadedWeights> Assembler::run() {
   return std::move(out_);
 }
 
-// One line for each type that all products decode by scalar code.
-void log_slow_types(const loader::TensorDirectory& directory) {
+// One line for each type that all products decode by code that is not tuned.
+void log_slow_types(const loader::TensorDirectory& directory, bool on_device) {
   std::map<DType, int> num_tensors;
-  for (const loader::TensorInfo& tensor : directory.tensors())
-    if (!kernels::cpu::unpacks_with_vectors(tensor.dtype)) ++num_tensors[tensor.dtype];
+  for (const loader::TensorInfo& tensor : directory.tensors()) {
+    const bool fast =
+        on_device ? !is_quantized(tensor.dtype) || kernels::find_block_cut(tensor.dtype).has_value()
+                  : kernels::cpu::unpacks_with_vectors(tensor.dtype);
+    if (!fast) ++num_tensors[tensor.dtype];
+  }
   for (const auto& [dtype, count] : num_tensors)
-    log::warn("{} tensors of type {} have no vector code: their rows are decoded one by one",
+    log::warn("{} tensors of type {} have no {}: their rows are decoded one by one",
               count,
-              dtype_name(dtype));
+              dtype_name(dtype),
+              on_device ? "tuned kernels" : "vector code");
 }
 
 }  // namespace
@@ -204,7 +225,7 @@ void log_slow_types(const loader::TensorDirectory& directory) {
 std::unique_ptr<LoadedWeights> load_weights(const LoadJob& job,
                                             loader::WeightReader& reader,
                                             const std::function<void(uint64_t)>& progress) {
-  if (job.rank == 0 && job.queue == nullptr) log_slow_types(job.files.directory);
+  if (job.rank == 0) log_slow_types(job.files.directory, job.queue != nullptr);
   return Assembler(job, reader, progress).run();
 }
 

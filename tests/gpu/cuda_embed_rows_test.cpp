@@ -10,16 +10,13 @@ namespace {
 
 TEST(CudaEmbedRows, EqualsReference) {
   SHOAL_SKIP_WITHOUT_GPU();
-  for (const DType dtype : {DType::kF32,
-                            DType::kF16,
-                            DType::kBF16,
-                            DType::kQ8_0,
-                            DType::kQ4_K,
-                            DType::kQ5_K,
-                            DType::kQ6_K,
-                            DType::kIQ3_XXS,
-                            DType::kIQ4_XS,
-                            DType::kMXFP4}) {
+  for (const DType dtype :
+       {DType::kF32,   DType::kF16,   DType::kBF16,    DType::kQ8_0,    DType::kQ4_K,
+        DType::kQ5_K,  DType::kQ6_K,  DType::kIQ3_XXS, DType::kIQ4_XS,  DType::kMXFP4,
+        DType::kQ4_0,  DType::kQ4_1,  DType::kQ5_0,    DType::kQ5_1,    DType::kQ2_K,
+        DType::kQ3_K,  DType::kIQ1_S, DType::kIQ1_M,   DType::kIQ2_XXS, DType::kIQ2_XS,
+        DType::kIQ2_S, DType::kIQ3_S, DType::kIQ4_NL,  DType::kTQ1_0,   DType::kTQ2_0,
+        DType::kNVFP4}) {
     SCOPED_TRACE(dtype_name(dtype));
     std::mt19937 random(19);
     constexpr int64_t kCols = 1280;

@@ -10,8 +10,12 @@ namespace shoal::kernels {
 namespace {
 
 struct Shape {
-  DType gate_up, down;
+  DType gate, down;
   int64_t hidden, intermediate;
+  DType up = DType::kF32;   // of the gate's type unless it is quantised
+  bool own_scales = false;  // a scale an expert and matrix
+
+  DType up_type() const { return is_quantized(up) ? up : gate; }
 };
 
 const std::vector<Shape> kShapes = {
@@ -21,6 +25,23 @@ const std::vector<Shape> kShapes = {
     {DType::kQ8_0, DType::kQ6_K, 64, 256},
     {DType::kBF16, DType::kBF16, 64, 48},
     {DType::kQ8_0, DType::kF32, 64, 96},
+};
+
+// What the tuned kernels do not take: other types, unlike gate and up, scales.
+const std::vector<Shape> kOtherShapes = {
+    {DType::kQ2_K, DType::kQ3_K, 512, 256},
+    {DType::kQ4_0, DType::kQ4_1, 64, 96},
+    {DType::kQ5_1, DType::kQ5_0, 96, 64},
+    {DType::kIQ2_XXS, DType::kIQ2_S, 256, 256},
+    {DType::kIQ2_XS, DType::kIQ3_S, 256, 256},
+    {DType::kIQ1_S, DType::kIQ1_M, 256, 256},
+    {DType::kTQ1_0, DType::kTQ2_0, 256, 256},
+    {DType::kIQ4_NL, DType::kF16, 64, 48},
+    {DType::kQ4_K, DType::kQ5_K, 256, 256, DType::kQ6_K},
+    {DType::kQ3_K, DType::kMXFP4, 256, 96, DType::kIQ4_XS},
+    {DType::kBF16, DType::kQ4_0, 64, 96},
+    {DType::kNVFP4, DType::kNVFP4, 128, 192, DType::kNVFP4, true},
+    {DType::kMXFP4, DType::kQ8_0, 64, 96, DType::kMXFP4, true},
 };
 
 // The experts of one matrix, one after another in both planes.
@@ -59,12 +80,18 @@ struct Experts {
   std::vector<ExpertWeights> host, device;
 
   Experts(const Shape& shape, int count)
-      : gate(shape.gate_up, shape.intermediate, shape.hidden, random, count),
-        up(shape.gate_up, shape.intermediate, shape.hidden, random, count),
+      : gate(shape.gate, shape.intermediate, shape.hidden, random, count),
+        up(shape.up_type(), shape.intermediate, shape.hidden, random, count),
         down(shape.down, shape.hidden, shape.intermediate, random, count) {
     for (int e = 0; e < count; ++e) {
       host.push_back({gate.host(e), up.host(e), down.host(e)});
       device.push_back({gate.device(e), up.device(e), down.device(e)});
+      if (!shape.own_scales) continue;
+      for (ExpertWeights* weights : {&host.back(), &device.back()}) {
+        weights->gate.scale = 0.5f + 0.13f * static_cast<float>(e);
+        weights->up.scale = 1.5f - 0.17f * static_cast<float>(e);
+        weights->down.scale = 0.7f + 0.11f * static_cast<float>(e);
+      }
     }
   }
 };
@@ -138,8 +165,9 @@ std::vector<int32_t> random_topk(int64_t tokens, int num_experts, int num_topk) 
 // The reference takes rows in slot order; the GPU a row a token and the groups.
 void expect_equals_reference(
     const Shape& shape, int num_experts, int num_topk, int64_t tokens, bool with_shared = false) {
-  SCOPED_TRACE(testing::Message() << dtype_name(shape.gate_up) << ", " << dtype_name(shape.down)
-                                  << ", " << num_topk << " of " << num_experts << ", " << tokens);
+  SCOPED_TRACE(testing::Message() << dtype_name(shape.gate) << ", " << dtype_name(shape.up_type())
+                                  << ", " << dtype_name(shape.down) << ", " << num_topk << " of "
+                                  << num_experts << ", " << tokens);
   const Experts experts(shape, num_experts);
   const int64_t num_pairs = tokens * num_topk;
   Both<int32_t> ids(random_topk(tokens, num_experts, num_topk));
@@ -159,7 +187,7 @@ void expect_equals_reference(
   });
 
   const ActivationFormat format =
-      is_quantized(shape.gate_up) ? ActivationFormat::kInt8 : ActivationFormat::kF32;
+      is_quantized(shape.gate) ? ActivationFormat::kInt8 : ActivationFormat::kF32;
   std::mt19937 random(31);
   const std::vector<float> token_rows = random_floats(tokens * shape.hidden, random);
   std::vector<float> slot_rows;
@@ -201,6 +229,12 @@ TEST(CudaExpertMlp, EqualsReference) {
   SHOAL_SKIP_WITHOUT_GPU();
   for (const Shape& shape : kShapes)
     for (const int64_t tokens : {1, 2, 7, 40, 203}) expect_equals_reference(shape, 8, 3, tokens);
+}
+
+TEST(CudaExpertMlp, OtherTypesEqualReference) {
+  SHOAL_SKIP_WITHOUT_GPU();
+  for (const Shape& shape : kOtherShapes)
+    for (const int64_t tokens : {1, 7, 40}) expect_equals_reference(shape, 8, 3, tokens);
 }
 
 // From single rows to the tensor cores' way, with experts of many rows and of none.

@@ -1,7 +1,6 @@
 // Products of every type that the device has, to the bit.
 #include <cmath>
 
-#include "runtime/base/error.h"
 #include "tests/gpu/gpu_machine.h"
 #include "tests/unit/kernels/product_data.h"
 #include "tests/unit/kernels/twins.h"
@@ -9,16 +8,12 @@
 namespace shoal::kernels {
 namespace {
 
-const std::vector<DType> kTypes = {DType::kF32,
-                                   DType::kF16,
-                                   DType::kBF16,
-                                   DType::kQ8_0,
-                                   DType::kQ4_K,
-                                   DType::kQ5_K,
-                                   DType::kQ6_K,
-                                   DType::kIQ3_XXS,
-                                   DType::kIQ4_XS,
-                                   DType::kMXFP4};
+const std::vector<DType> kTypes = {
+    DType::kF32,     DType::kF16,     DType::kBF16,   DType::kQ8_0,  DType::kQ4_K,   DType::kQ5_K,
+    DType::kQ6_K,    DType::kIQ3_XXS, DType::kIQ4_XS, DType::kMXFP4, DType::kQ4_0,   DType::kQ4_1,
+    DType::kQ5_0,    DType::kQ5_1,    DType::kQ2_K,   DType::kQ3_K,  DType::kIQ1_S,  DType::kIQ1_M,
+    DType::kIQ2_XXS, DType::kIQ2_XS,  DType::kIQ2_S,  DType::kIQ3_S, DType::kIQ4_NL, DType::kTQ1_0,
+    DType::kTQ2_0,   DType::kNVFP4};
 
 ActivationFormat format_of(DType dtype) {
   return is_quantized(dtype) ? ActivationFormat::kInt16 : ActivationFormat::kF32;
@@ -109,18 +104,28 @@ TEST(CudaMatmulFloats, RowsMayEndInsideTheLanes) {
     }
 }
 
-TEST(CudaMatmulTypes, OthersAreRefusedInWords) {
+// Tuned types with a scale go the way of the others.
+TEST(CudaMatmulTypes, AScaleOfTheMatrixCounts) {
   SHOAL_SKIP_WITHOUT_GPU();
   std::mt19937 random(5);
-  const WeightMatrix weight(DType::kQ2_K, 3, 256, random);
-  const DeviceWeight device_weight(weight.view());
-  const Activations x(random_floats(256, random), 256, ActivationFormat::kInt16);
-  const DeviceRows device_x(x.rows());
-  const OnDevice<float> output(std::vector<float>(3));
-  GpuMachine gpu;
-  EXPECT_THROW(gpu.run(&KernelTable::matmul,
-                       MatmulParams{device_weight.view(), device_x.rows(), matrix(output, 1, 3)}),
-               Error);
+  for (const DType dtype :
+       {DType::kNVFP4, DType::kQ4_K, DType::kQ6_K, DType::kIQ3_XXS, DType::kMXFP4}) {
+    SCOPED_TRACE(dtype_name(dtype));
+    constexpr int64_t kRows = 37, kCols = 512, kTokens = 9;
+    const WeightMatrix weight(dtype, kRows, kCols, random);
+    WeightView view = weight.view();
+    view.scale = 0.37f;
+    const Activations x(random_floats(kTokens * kCols, random), kCols, ActivationFormat::kInt16);
+    std::vector<float> expected(kTokens * kRows);
+    Machine(Backend::kReference)
+        .run(&KernelTable::matmul, {view, x.rows(), view_f32(expected.data(), kTokens, kRows)});
+    const DeviceWeight device_weight(view);
+    const DeviceRows device_x(x.rows());
+    const OnDevice<float> output(std::vector<float>(kTokens * kRows, NAN));
+    GpuMachine().run(&KernelTable::matmul,
+                     {device_weight.view(), device_x.rows(), matrix(output, kTokens, kRows)});
+    expect_same_bits(expected, output.download());
+  }
 }
 
 }  // namespace

@@ -67,15 +67,24 @@ TEST(DeviceWeights, FloatsComeAsTheyAre) {
   EXPECT_EQ(std::memcmp(weights.place(norm), norm.data(), 3 * sizeof(float)), 0);
 }
 
-TEST(DeviceWeights, TypesWithoutACutAreRefusedByName) {
+TEST(DeviceWeights, TypesWithoutACutStayAsTheyAre) {
   const device::Queue queue(Backend::kReference);
   DeviceWeights weights(queue);
-  const kernels::WeightView matrix{.dtype = DType::kQ2_K, .rows = 1, .cols = 256};
-  const std::vector<std::byte> bytes(static_cast<size_t>(matrix.row_stride()));
+  const kernels::WeightView matrix{.dtype = DType::kQ2_K, .rows = 6, .cols = 256};
+  const std::vector<std::byte> bytes = random_bytes(matrix.rows * matrix.row_stride());
+  const kernels::WeightView placed = weights.place(matrix, bytes, "w");
+  EXPECT_EQ(placed.layout, kernels::WeightLayout::kGguf);
+  EXPECT_EQ(std::memcmp(placed.data, bytes.data(), bytes.size()), 0);
+  EXPECT_EQ(rows_of(placed, 1, 2).data, placed.data + 2 * matrix.row_stride());
+}
+
+TEST(DeviceWeights, RandomWeightsOfTypesWithoutACutAreRefusedByName) {
+  const device::Queue queue(Backend::kReference);
+  DeviceWeights weights(queue);
   try {
-    weights.place(matrix, bytes, "blk.0.attn_k.weight");
+    weights.place_random({.dtype = DType::kQ2_K, .rows = 1, .cols = 256}, 1, "blk.0.attn_k.weight");
     FAIL() << "no refusal";
-  } catch (const ModelFileError& error) {
+  } catch (const Error& error) {
     const std::string words = error.what();
     EXPECT_NE(words.find("blk.0.attn_k.weight"), std::string::npos) << words;
     EXPECT_NE(words.find("q2_K"), std::string::npos) << words;
