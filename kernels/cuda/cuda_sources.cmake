@@ -29,6 +29,7 @@ if(SHOAL_CUDA)
     cuda/quantize_rows.cu
     cuda/router_topk.cu
     cuda/row_groups.cu
+    cuda/split_blocks.cu
     cuda/token_rows.cu
   )
   target_link_libraries(shoal_kernels PUBLIC shoal_device)

@@ -26,6 +26,12 @@ std::span<const std::byte> WeightReader::read(const TensorInfo& tensor,
   return file.bytes().subspan(range.offset, range.bytes);
 }
 
+ByteSource WeightReader::source(const TensorInfo& tensor, int64_t begin, int64_t end) {
+  const ByteRange range = outer_range(tensor, begin, end);
+  ledger_.record(range, tensor_class(tensor));
+  return {.file = &files_.files.at(static_cast<size_t>(range.shard)), .range = range};
+}
+
 std::span<const std::byte> WeightReader::copy(const ByteRange& range) {
   if (range.bytes == 0) return {};
   Memory& memory = copies_[{range.shard, range.offset}];

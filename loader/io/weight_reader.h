@@ -16,6 +16,19 @@ enum class ReadMode : uint8_t {
   kCopied,  // owned memory, 64-byte aligned, filled before read() returns
 };
 
+// A range of a file, to be read piece by piece into memory of the caller's. Valid while the files
+// are open; any number of threads may read.
+struct ByteSource {
+  const MappedFile* file = nullptr;
+  ByteRange range;
+
+  // Bytes [offset, offset + to.size()) of the range. Throws ModelFileError when the file became
+  // shorter.
+  void read(uint64_t offset, std::span<std::byte> to) const {
+    file->read_into(range.offset + offset, to);
+  }
+};
+
 class WeightReader {
  public:
   // `files` outlives the reader.
@@ -28,6 +41,9 @@ class WeightReader {
   std::span<const std::byte> read(const TensorInfo& tensor) {
     return read(tensor, 0, tensor.outer());
   }
+
+  // The same range for one who has a place for its bytes; the ledger counts all of it at once.
+  ByteSource source(const TensorInfo& tensor, int64_t begin, int64_t end);
 
   const ReadLedger& ledger() const { return ledger_; }
 

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
+#include <mutex>
 
 #include "kernels/cuda/fill_random.h"
+#include "kernels/cuda/split_blocks.h"
 #include "kernels/quant/split_blocks.h"
-#include "runtime/base/check.h"
 #include "runtime/base/error.h"
 
 namespace shoal::engine {
@@ -17,6 +19,8 @@ constexpr size_t kStagingBytes = 32u << 20;
 // Matrices below a quarter of it share a slab; the others get memory of their own.
 constexpr size_t kSlabBytes = 256u << 20;
 constexpr size_t kAlignment = 256;
+// What one thread reads at once.
+constexpr int64_t kReadBytes = 2 << 20;
 
 size_t aligned(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -26,14 +30,18 @@ int64_t num_blocks(const kernels::WeightView& matrix) {
 
 }  // namespace
 
-DeviceWeights::DeviceWeights(const device::Queue& queue) : queue_(queue) {
-  for (Staging& staging : staging_)
+DeviceWeights::DeviceWeights(const device::Queue& queue, ThreadPool& pool)
+    : queue_(queue), pool_(pool) {
+  for (Staging& staging : staging_) {
     staging.memory = device::Memory(device::staging_memory(queue.backend()), kStagingBytes);
+    if (queue.backend() == Backend::kCuda)
+      staging.uncut = device::Memory(device::MemoryKind::kDevice, kStagingBytes);
+  }
 }
 
 void DeviceWeights::finish() {
   queue_.wait(Deadline::never());
-  for (Staging& staging : staging_) staging.memory = device::Memory();
+  for (Staging& staging : staging_) staging = Staging();
 }
 
 std::byte* DeviceWeights::take(size_t bytes) {
@@ -70,20 +78,14 @@ kernels::WeightView DeviceWeights::reserve(const kernels::WeightView& matrix) {
   return placed;
 }
 
-kernels::WeightView DeviceWeights::place(const kernels::WeightView& matrix,
-                                         std::span<const std::byte> bytes,
-                                         const std::string& name) {
-  SHOAL_ASSERT(bytes.size() == static_cast<size_t>(matrix.rows * matrix.row_stride()),
-               "{}: {} bytes for {} rows of {}",
-               name,
-               bytes.size(),
-               matrix.rows,
-               matrix.row_stride());
+kernels::WeightView DeviceWeights::place(const kernels::WeightView& matrix, const ReadBytes& read) {
   const kernels::WeightView placed = reserve(matrix);
   if (placed.layout == kernels::WeightLayout::kSplit)
-    copy_split(placed, bytes);
+    copy_split(placed, read);
   else
-    copy_plain(const_cast<std::byte*>(placed.data), bytes);
+    copy_plain(const_cast<std::byte*>(placed.data),
+               static_cast<uint64_t>(matrix.rows * matrix.row_stride()),
+               read);
   return placed;
 }
 
@@ -102,37 +104,59 @@ kernels::WeightView DeviceWeights::place_random(const kernels::WeightView& matri
 
 const float* DeviceWeights::place(std::span<const float> values) {
   std::byte* const memory = take(values.size_bytes());
-  copy_plain(memory, std::as_bytes(values));
+  const auto* from = reinterpret_cast<const std::byte*>(values.data());
+  copy_plain(memory, values.size_bytes(), [from](uint64_t offset, std::span<std::byte> to) {
+    std::memcpy(to.data(), from + offset, to.size());
+  });
   return reinterpret_cast<const float*>(memory);
 }
 
-void DeviceWeights::copy_split(const kernels::WeightView& to, std::span<const std::byte> bytes) {
+void DeviceWeights::read_piece(const ReadBytes& read,
+                               uint64_t offset,
+                               std::span<std::byte> to) const {
+  std::mutex mutex;
+  std::exception_ptr failure;
+  pool_.parallel_for(static_cast<int64_t>(to.size()), kReadBytes, [&](int64_t begin, int64_t end) {
+    try {
+      read(offset + static_cast<uint64_t>(begin),
+           to.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)));
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      failure = std::current_exception();
+    }
+  });
+  if (failure) std::rethrow_exception(failure);
+}
+
+void DeviceWeights::copy_split(const kernels::WeightView& to, const ReadBytes& read) {
   const kernels::BlockCut cut = *kernels::find_block_cut(to.dtype);
   // A multiple of 16, so that both planes of a piece begin at words.
   const int64_t piece_blocks = static_cast<int64_t>(kStagingBytes) / cut.block_bytes / 16 * 16;
   const int64_t total = num_blocks(to);
   for (int64_t begin = 0; begin < total; begin += piece_blocks) {
     const int64_t count = std::min(piece_blocks, total - begin);
+    const auto bytes = static_cast<size_t>(count * cut.block_bytes);
+    const kernels::SplitPlanes planes = {
+        .bodies = const_cast<std::byte*>(to.data) + begin * cut.body_bytes(),
+        .heads = const_cast<std::byte*>(to.heads) + begin * cut.head_bytes};
     Staging& staging = next_staging();
-    std::byte* const bodies = staging.memory.data();
-    std::byte* const heads = bodies + count * cut.body_bytes();
-    kernels::split_blocks(
-        cut, bytes.data() + begin * cut.block_bytes, count, {.bodies = bodies, .heads = heads});
-    queue_.copy(const_cast<std::byte*>(to.data) + begin * cut.body_bytes(),
-                bodies,
-                static_cast<size_t>(count * cut.body_bytes()));
-    queue_.copy(const_cast<std::byte*>(to.heads) + begin * cut.head_bytes,
-                heads,
-                static_cast<size_t>(count * cut.head_bytes));
+    read_piece(
+        read, static_cast<uint64_t>(begin * cut.block_bytes), staging.memory.span().first(bytes));
+    if (queue_.backend() == Backend::kCuda) {
+      queue_.copy(staging.uncut.data(), staging.memory.data(), bytes);
+      kernels::cuda::split_blocks(cut, staging.uncut.data(), count, planes, queue_.view());
+    } else {
+      kernels::split_blocks(cut, staging.memory.data(), count, planes);
+    }
     queue_.mark(staging.copied);
   }
 }
 
-void DeviceWeights::copy_plain(std::byte* to, std::span<const std::byte> bytes) {
-  for (size_t begin = 0; begin < bytes.size(); begin += kStagingBytes) {
-    const size_t count = std::min(kStagingBytes, bytes.size() - begin);
+void DeviceWeights::copy_plain(std::byte* to, uint64_t bytes, const ReadBytes& read) {
+  for (uint64_t begin = 0; begin < bytes; begin += kStagingBytes) {
+    const auto count = static_cast<size_t>(std::min<uint64_t>(kStagingBytes, bytes - begin));
     Staging& staging = next_staging();
-    std::memcpy(staging.memory.data(), bytes.data() + begin, count);
+    read_piece(read, begin, staging.memory.span().first(count));
     queue_.copy(to + begin, staging.memory.data(), count);
     queue_.mark(staging.copied);
   }

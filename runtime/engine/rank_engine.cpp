@@ -7,6 +7,8 @@
 
 #include "loader/format/vocab.h"
 #include "runtime/base/error.h"
+#include "runtime/base/printable.h"
+#include "runtime/device/device_facts.h"
 #include "transport/device_local_experts.h"
 
 namespace shoal::engine {
@@ -18,6 +20,27 @@ std::vector<int32_t> unused_ids(const loader::Metadata& metadata) {
   for (size_t id = 0; id < vocab.types.size(); ++id)
     if (vocab.types[id] == loader::TokenType::kUnused) ids.push_back(static_cast<int32_t>(id));
   return ids;
+}
+
+// What the plan says this rank needs, against what its GPU has left: a plan may have been made
+// without knowing.
+void check_device_memory(const sharding::RankShare& share, const device::DeviceFacts& gpu) {
+  const uint64_t needed =
+      share.weight_bytes + share.kv_bytes + share.state_bytes + share.scratch_bytes;
+  if (needed <= gpu.free_bytes) return;
+  throw Error(
+      ExitCode::kDoesNotFit,
+      fmt::format("this rank's part of the plan needs {} ({} of weights, {} of KV cache, {} "
+                  "of state, {} of scratch), and {} of {} are free on its {}: use more "
+                  "ranks, a smaller -c or -np, or memory_per_rank in the cluster file",
+                  human_bytes(needed),
+                  human_bytes(share.weight_bytes),
+                  human_bytes(share.kv_bytes),
+                  human_bytes(share.state_bytes),
+                  human_bytes(share.scratch_bytes),
+                  human_bytes(gpu.free_bytes),
+                  human_bytes(gpu.total_bytes),
+                  gpu.name));
 }
 
 }  // namespace
@@ -45,7 +68,11 @@ RankEngine::RankEngine(const control::Welcome& welcome,
   reader_ = std::make_unique<loader::WeightReader>(files_, loader::ReadMode::kMapped);
   const uint64_t total = plan_.ranks[static_cast<size_t>(comm.rank())].weight_bytes;
   LoadJob job{.files = files_, .config = config_, .plan = plan_, .rank = comm.rank()};
-  if (settings.backend == Backend::kCuda) job.queue = &queue_;
+  if (settings.backend == Backend::kCuda) {
+    check_device_memory(plan_.ranks[static_cast<size_t>(comm.rank())], device::gpu_facts());
+    job.queue = &queue_;
+    job.pool = pool_.get();
+  }
   if (files_.files.empty()) {
     if (job.queue == nullptr)
       throw Error(ExitCode::kUsage,

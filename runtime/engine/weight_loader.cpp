@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <cmath>
 #include <map>
 
@@ -27,7 +28,7 @@ class Assembler {
             const std::function<void(uint64_t)>& progress)
       : job_(job), reader_(reader), progress_(progress), out_(std::make_unique<LoadedWeights>()) {
     for (const sharding::TensorSlice& slice : share().slices) slice_of_[slice.tensor_idx] = slice;
-    if (job.queue != nullptr) out_->device = std::make_unique<DeviceWeights>(*job.queue);
+    if (job.queue != nullptr) out_->device = std::make_unique<DeviceWeights>(*job.queue, *job.pool);
   }
 
   std::unique_ptr<LoadedWeights> run();
@@ -51,6 +52,7 @@ class Assembler {
   const float* vector(const std::string& name);
   std::vector<kernels::WeightView> experts(const std::string& name);
   void layer(int index);
+  void log_rate(std::chrono::duration<double> time) const;
 
   const LoadJob& job_;
   loader::WeightReader& reader_;
@@ -105,9 +107,21 @@ kernels::WeightView Assembler::placed_rows(const std::string& name) {
   }
   if (job_.synthetic_seed)
     return out_->device->place_random(rows, seed_of(name, *job_.synthetic_seed), name);
-  const auto bytes = bytes_of(name);
-  if (out_->device != nullptr) return out_->device->place(rows, bytes, name);
-  rows.data = bytes.data();
+  if (out_->device != nullptr) {
+    const sharding::TensorSlice& slice = slice_of(name);
+    const auto source = reader_.source(info, slice.outer_begin, slice.outer_end);
+    SHOAL_ASSERT(source.range.bytes == static_cast<uint64_t>(rows.rows * rows.row_stride()),
+                 "{}: {} bytes for {} rows of {}",
+                 name,
+                 source.range.bytes,
+                 rows.rows,
+                 rows.row_stride());
+    const kernels::WeightView placed = out_->device->place(
+        rows, [&source](uint64_t offset, std::span<std::byte> to) { source.read(offset, to); });
+    progress_(reader_.ledger().total_bytes());
+    return placed;
+  }
+  rows.data = bytes_of(name).data();
   return rows;
 }
 
@@ -188,7 +202,17 @@ void Assembler::layer(int index) {
   for (size_t i = 0; i < gates.size(); ++i) moe.experts.push_back({gates[i], ups[i], downs[i]});
 }
 
+void Assembler::log_rate(std::chrono::duration<double> time) const {
+  if (job_.synthetic_seed) return;
+  const auto bytes = static_cast<double>(reader_.ledger().total_bytes());
+  log::info("weights: {:.2f} GB from the files to the device in {:.2f} s, {:.2f} GB/s",
+            bytes / 1e9,
+            time.count(),
+            bytes / 1e9 / time.count());
+}
+
 std::unique_ptr<LoadedWeights> Assembler::run() {
+  const auto begin = std::chrono::steady_clock::now();
   const sharding::RankGrid::Place place = job_.plan.grid.place(job_.rank);
   const auto stage = static_cast<size_t>(place.stage);
   if (place.stage == 0) out_->weights.embedding = matrix("token_embd.weight");
@@ -198,7 +222,10 @@ std::unique_ptr<LoadedWeights> Assembler::run() {
     out_->weights.lm_head =
         matrix(job_.config.tied_embeddings ? "token_embd.weight" : "output.weight");
   }
-  if (out_->device != nullptr) out_->device->finish();
+  if (out_->device != nullptr) {
+    out_->device->finish();
+    log_rate(std::chrono::steady_clock::now() - begin);
+  }
   volatile unsigned keep = sum_;
   (void)keep;
   return std::move(out_);

@@ -29,6 +29,7 @@ struct LoadJob {
   const sharding::ShardPlan& plan;
   int rank = 0;
   const device::Queue* queue = nullptr;    // of the device that gets the weights; null: the host
+  ThreadPool* pool = nullptr;              // whose threads read for the device
   std::optional<uint64_t> synthetic_seed;  // no file's bytes but random ones, on a device only
 };
 
