@@ -14,7 +14,7 @@ options=()
 targets=()
 select=()
 # Without gRPC: Debian's is built without ThreadSanitizer, which then takes each hand-over for a race.
-threaded=(thread_pool_test scheduler_test coordinator_test messages_test loopback_test)
+threaded=(thread_pool_test scheduler_test coordinator_test messages_test link_queues_test loopback_test)
 install=yes
 while [[ $# -gt 0 ]]; do
   case $1 in

@@ -8,13 +8,13 @@
 
 #include "runtime/base/deadline.h"
 #include "runtime/control/link_credentials.h"
+#include "runtime/control/link_queues.h"
 #include "runtime/control/plan_source.h"
 
 namespace shoal::control {
 
 // Most bytes of one frame: a row of log-probabilities per scored position fits many times over.
 inline constexpr int kMaxFrameBytes = 64 << 20;
-inline constexpr std::chrono::milliseconds kHeartbeatInterval{100};
 
 class GrpcPlanSource final : public PlanSource {
  public:
