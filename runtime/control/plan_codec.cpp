@@ -266,7 +266,10 @@ sharding::ShardPlan get_shard_plan(ByteReader& in) {
   plan.grid = sharding::RankGrid(widths);
   plan.dense = in.get_enum(sharding::DenseSplit::kOutputRows);
   plan.first_layer = in.get_numbers<int>();
-  for (uint32_t left = in.get_count(8); left > 0; --left) {
+  // Each of these takes far more memory than its 8 bytes, so their number is checked first.
+  const uint32_t num_placements = in.get_count(8);
+  if (num_placements != widths.size()) in.refuse();
+  for (uint32_t left = in.valid() ? num_placements : 0; left > 0; --left) {
     const auto num_experts = in.get<int>();
     const auto ep = in.get<int>();
     if (num_experts < 1 || num_experts > kMaxExperts || ep < 1 || ep > num_experts) in.refuse();

@@ -1,20 +1,16 @@
-// Who may join a job: the control door on a TCP address, against callers that are not its workers,
-// against bytes that were recorded, and against workers of other jobs and epochs.
+// Who gets as far as the control door on a TCP address: not callers without the job's certificate,
+// not workers of other jobs, not bytes that were recorded.
 #include <arpa/inet.h>
-#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <thread>
 
-#include "loader/io/model_files.h"
 #include "runtime/base/error.h"
 #include "runtime/control/grpc/grpc_plan_source.h"
 #include "runtime/coordinator/access/job_certificates.h"
-#include "runtime/coordinator/coordinator.h"
 #include "runtime/coordinator/grpc_control_door.h"
-#include "sharding/planner.h"
 #include "tests/unit/coordinator/door_client.h"
 #include "tests/unit/coordinator/recorded_events.h"
 
@@ -25,7 +21,6 @@ using access::JobCertificates;
 using access::make_job_certificates;
 using control::GrpcPlanSource;
 using control::LinkCredentials;
-using testing::HasSubstr;
 
 constexpr const char* kAttach = "/shoal.control.v1.ControlService/Attach";
 constexpr auto kRefusal = std::chrono::milliseconds(700);  // how long a refused caller tries
@@ -203,75 +198,6 @@ TEST_F(ControlLinkAccessTest, ARecordedHelloIsWorthNothing) {
   }
   EXPECT_EQ(events_.num_messages(), heard);
   EXPECT_TRUE(joins(job_.worker, door_.address()));
-}
-
-// With the right certificate: the token, the epoch and the rank decide.
-class JoinTest : public testing::Test {
- protected:
-  JoinTest() {
-    loader::ModelFiles files =
-        loader::open_model(SHOAL_TEST_MODELS "/Shoal-Demo-36M-UD-Q4_K_XL-00001-of-00005.gguf");
-    const std::shared_ptr<const ServedModel> model =
-        make_served_model(files.metadata, std::move(files.directory), "");
-    CoordinatorConfig config;
-    config.plan = std::get<sharding::ShardPlan>(
-        sharding::plan_shards(model->directory,
-                              model->config,
-                              {.ep_per_stage = {2}, .context = 256, .max_sequences = 2}));
-    config.max_sequences = 2;
-    config.job_token = "secret";
-    config.build = "test";
-    coordinator_ = std::make_unique<Coordinator>(std::move(config), model);
-    door_ = std::make_unique<GrpcControlDoor>("127.0.0.1:0", job_.coordinator, *coordinator_);
-    coordinator_->start(*door_);
-    EXPECT_TRUE(coordinator_->next_job(Deadline::after(kPatience)));
-  }
-  ~JoinTest() override { door_->shut_down(); }
-
-  std::unique_ptr<GrpcPlanSource> attach(const control::Hello& first) {
-    auto source =
-        std::make_unique<GrpcPlanSource>(door_->address(), job_.worker, Deadline::after(kPatience));
-    source->report(first);
-    return source;
-  }
-  // Why the coordinator sent a rank away; empty when it did not.
-  static std::string reason(GrpcPlanSource& source) {
-    while (auto order = source.next(Deadline::after(kPatience))) {
-      if (const auto* leave = std::get_if<control::Leave>(&*order)) return leave->reason;
-      if (std::holds_alternative<control::Welcome>(*order)) break;
-    }
-    return "";
-  }
-  bool serves() {
-    for (int i = 0; i < 1000; ++i) {
-      if (coordinator_->status().phase == Phase::kServing) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return false;
-  }
-
-  const JobCertificates job_ = make_job_certificates({"127.0.0.1"});
-  std::unique_ptr<GrpcControlDoor> door_;  // outlives the coordinator
-  std::unique_ptr<Coordinator> coordinator_;
-};
-
-TEST_F(JoinTest, WrongTokenOldEpochAndARepeatedHelloAreSentAway) {
-  control::Hello stranger = hello(0), late = hello(0);
-  stranger.job_token = "another job's";
-  late.epoch = 0;
-  EXPECT_EQ(reason(*attach(stranger)), "the job token is wrong");
-  EXPECT_EQ(reason(*attach(late)), "epoch 0 is over; this is epoch 1");
-  const auto first = attach(hello(0));
-  // The same words again, on another link of the same job.
-  while (coordinator_->status().ranks.at(0).state == "absent") std::this_thread::yield();
-  EXPECT_EQ(reason(*attach(hello(0))), "rank 0 is already here");
-  const auto second = attach(hello(1));
-  EXPECT_EQ(reason(*first), "");
-  EXPECT_EQ(reason(*second), "");
-  for (int rank = 0; rank < 2; ++rank)
-    (rank == 0 ? first : second)
-        ->report(control::LoadProgress{.epoch = 1, .rank = rank, .ready = true});
-  EXPECT_TRUE(serves());
 }
 
 }  // namespace
