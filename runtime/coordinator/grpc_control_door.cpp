@@ -199,6 +199,7 @@ GrpcControlDoor::GrpcControlDoor(const std::string& address,
                                  RankLinkEvents& events)
     : state_(std::make_shared<State>(events)), service_(std::make_unique<Service>(state_)) {
   grpc::ServerBuilder builder;
+  offer_nothing_else(builder);
   builder.RegisterService(service_.get());
   builder.SetMaxReceiveMessageSize(kMaxFrameBytes);
   builder.SetMaxSendMessageSize(kMaxFrameBytes);

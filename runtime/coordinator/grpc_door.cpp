@@ -68,6 +68,7 @@ GrpcDoor::GrpcDoor(GrpcDoorOptions options, RequestDoor& door)
   if (options.reflection) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
 
   grpc::ServerBuilder builder;
+  if (!options.reflection) offer_nothing_else(builder);
   builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
   builder.RegisterService(&server_->inference);
   builder.RegisterService(&server_->tokenizer);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <grpc/support/log.h>
+#include <grpcpp/impl/server_builder_option.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -41,6 +42,14 @@ std::string taken(const std::string& address, const std::string& port_flag) {
       "port {} is in use; choose another with {}", printable(address.substr(colon + 1)), port_flag);
 }
 
+class NoPlugins final : public grpc::ServerBuilderOption {
+ public:
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>* plugins) override {
+    plugins->clear();
+  }
+};
+
 // gRPC writes to stderr in a form of its own; a user sees our line about the same thing.
 void log_as_we_do(gpr_log_func_args* line) {
   log::debug("gRPC: {}", printable(line->message, 512));
@@ -61,6 +70,7 @@ Listener listen(grpc::ServerBuilder& builder,
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 100);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, 16 << 10);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, 10'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
@@ -81,6 +91,10 @@ Listener listen(grpc::ServerBuilder& builder,
     listener.address = fmt::format("{}:{}", address.substr(0, address.rfind(':')), port);
   }
   return listener;
+}
+
+void offer_nothing_else(grpc::ServerBuilder& builder) {
+  builder.SetOption(std::make_unique<NoPlugins>());
 }
 
 void shut_down(grpc::Server& server, Deadline deadline) {

@@ -26,6 +26,10 @@ Listener listen(
     const std::string& port_flag,
     const std::shared_ptr<grpc::ServerCredentials>& access = grpc::InsecureServerCredentials());
 
+// A server that offers its own services and nothing beside them. Reflection comes with the library,
+// unasked, into every server of the process that does not say so.
+void offer_nothing_else(grpc::ServerBuilder& builder);
+
 // The server's threads are gone afterwards; calls that still run at the deadline are cancelled.
 void shut_down(grpc::Server& server, Deadline deadline);
 

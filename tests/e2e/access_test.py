@@ -34,6 +34,18 @@ class AccessTest(ShoalTest):
             run("x509", "-req", "-in", t / f"{name}.csr", "-CA", t / "ca.pem", "-CAkey", t / "ca.key",
                 "-CAcreateserial", "-days", 2, "-extfile", t / "names", "-out", t / f"{name}.pem")
 
+    def assert_job_secrets_are_in_no_arguments(self):
+        worker = self.processes("shoal-worker")[0]
+        environment = dict(entry.split(b"=", 1) for entry in Path(f"/proc/{worker}/environ").read_bytes().split(b"\0")
+                           if b"=" in entry)
+        secrets = [environment[b"SHOAL_JOB_TOKEN"], *environment[b"SHOAL_JOB_CREDENTIALS"].split(b":")]
+        self.assertEqual(len(secrets), 4)
+        for pid in self.processes():
+            arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
+            for secret in secrets:
+                self.assertGreater(len(secret), 20)
+                self.assertNotIn(secret, arguments)
+
     def test_open_doors_are_refused(self):
         keys = self.key_file("user", KEY)
         serve = lambda *args: self.run_shoal("serve", "-m", MODEL, "--grpc-port", 0, "--http-port", 0, *args)
@@ -65,6 +77,7 @@ class AccessTest(ShoalTest):
             arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
             self.assertNotIn(KEY.encode(), arguments)
             self.assertNotIn(ADMIN_KEY.encode(), arguments)
+        self.assert_job_secrets_are_in_no_arguments()
         self.assertEqual(server.stop(), 0)
         self.assertNotIn("sk-", "".join(server.log))
 
@@ -82,8 +95,7 @@ class AccessTest(ShoalTest):
         self.assertEqual(status().returncode, 4)
         self.assertEqual(status("--tls-ca", t / "ca.pem", "--api-key-file", keys).returncode, 4)
         # openssl's own client: old versions and missing certificates are refused, TLS 1.3 is served.
-        def probe(*words):
-            host = server.http.removeprefix("https://")
+        def probe(*words, host=server.http.removeprefix("https://")):
             done = subprocess.run(["openssl", "s_client", "-connect", host, "-CAfile", t / "ca.pem", "-quiet", *words],
                                   input=b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
                                   capture_output=True, timeout=20)
@@ -92,6 +104,12 @@ class AccessTest(ShoalTest):
         self.assertIn(b"200 OK", probe("-tls1_3", "-ign_eof", *certificate))
         self.assertNotIn(b"200 OK", probe("-tls1_1", "-ign_eof", *certificate))
         self.assertNotIn(b"200 OK", probe("-tls1_3", "-ign_eof"))
+        # The gRPC door begins with its SETTINGS frame, once it has accepted the client.
+        settings = lambda *words: b"\4\0\0\0\0\0" in probe(*words, "-alpn", "h2", host=server.address)[:16]
+        self.assertTrue(settings("-tls1_2", *certificate))
+        self.assertFalse(settings("-tls1_1", *certificate))
+        self.assertFalse(settings("-tls1_2", "-cipher", "NULL:@SECLEVEL=0", *certificate))
+        self.assertFalse(settings("-tls1_3"))
         self.assertEqual(server.stop(), 0)
 
     def test_http2_abuse_leaves_the_server_alive(self):
@@ -107,7 +125,11 @@ class AccessTest(ShoalTest):
         pings = b"".join(frame(6, 0, 0, n.to_bytes(8, "big")) for n in range(20_000))
         # Headers that never end: a CONTINUATION after the other.
         endless = frame(1, 1, 1, headers) + b"".join(frame(9, 0, 1, b"\0\x01x\x7f" + b"y" * 127) for _ in range(20_000))
-        for abuse in (resets, pings, endless, os.urandom(1 << 16)):
+        # Resets come last: this gRPC keeps what many of them took, up to a bound that no option sets.
+        cheap = (pings, endless, os.urandom(1 << 16))
+        resident = []
+        for abuse in cheap * 4 + (resets,):
+            resident.append(self.resident_mib(server.process.pid))
             with socket.create_connection((host, int(port))) as client:
                 client.settimeout(10)
                 try:
@@ -115,7 +137,14 @@ class AccessTest(ShoalTest):
                 except OSError:
                     pass  # cut off: as it should be
                 self.assertEqual(len(server.generate("-p", "A", "-n", 2)["token_ids"]), 2)
+        # Memory that the first round took is used again: three more take less than they send (9 MiB).
+        self.assertLess(resident[-1] - resident[len(cheap)], 9, resident)
         self.assertEqual(server.stop(), 0)
+
+    @staticmethod
+    def resident_mib(pid):
+        status = Path(f"/proc/{pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
     def test_logs_hold_no_prompt_and_no_escapes(self):
         server = self.serve("--ranks", 1, "-v")

@@ -1,6 +1,7 @@
 // What door tests need of a client: an address in a folder of its own, and calls by method name
 // for the services whose protos must not be linked twice (health, reflection).
 #pragma once
+#include <grpc/grpc.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <stdlib.h>
@@ -15,6 +16,9 @@ namespace shoal::coordinator {
 class SocketFolder {
  public:
   SocketFolder() {
+    // The last user of the library to go may wait 10 s for a poller of its own: nobody is the last.
+    static const bool held = (grpc_init(), true);
+    (void)held;
     std::string pattern = (std::filesystem::temp_directory_path() / "shoal_doors_XXXXXX").string();
     path_ = mkdtemp(pattern.data());
   }

@@ -116,6 +116,11 @@ size_t FakeRequestDoor::num_cancels() const {
   return cancelled_.size();
 }
 
+size_t FakeRequestDoor::num_submissions() const {
+  std::lock_guard lock(mutex_);
+  return submissions_.size();
+}
+
 void play(const FakeRequestDoor::Submission& submission, const std::string& text) {
   submission.sink->accepted({.request_id = submission.request.request_id,
                              .prompt_tokens = std::ssize(submission.request.prompt_ids),

@@ -39,6 +39,7 @@ class FakeRequestDoor final : public RequestDoor {
   // True once the request was cancelled, within 10 s.
   bool wait_cancelled(const std::string& request_id);
   size_t num_cancels() const;
+  size_t num_submissions() const;
 
  private:
   std::unique_ptr<ServedModel> model_;

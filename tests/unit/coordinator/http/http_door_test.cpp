@@ -295,6 +295,21 @@ TEST_F(HttpDoorTest, BoundsWhatAClientSends) {
   EXPECT_EQ(get(port(), "/health").status, 200);
 }
 
+TEST_F(HttpDoorTest, NamesThatLookLikePathsAreNames) {
+  for (const char* name : {"../../../etc/passwd",
+                           "..%2f..%2fetc%2fpasswd",
+                           "%2e%2e/%2e%2e/etc/passwd",
+                           "/etc/passwd",
+                           "a%00b",
+                           "a%0d%0aX-Made-Up:%20b"}) {
+    const PlainReply reply = get(port(), std::string("/v1/models/") + name);
+    EXPECT_TRUE(reply.status == 404 || reply.status == 400) << name << " " << reply.status;
+    EXPECT_EQ(reply.body.find("passwd"), std::string::npos) << reply.body;
+    EXPECT_EQ(reply.body.find("root:"), std::string::npos) << reply.body;
+    EXPECT_EQ(reply.head.find("Made-Up"), std::string::npos) << reply.head;
+  }
+}
+
 TEST_F(HttpDoorTest, OnePortIsOneServer) {
   try {
     HttpDoor second({.port = port()}, fake_, metrics_);
