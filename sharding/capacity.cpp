@@ -43,7 +43,9 @@ uint64_t bytes_needed(const loader::ModelConfig& config,
   const LayerRange layers = layers_of(plan, place.stage);
   const int ep = plan.grid.ep(place.stage);
   const auto& placement = plan.experts[static_cast<size_t>(place.stage)];
+  const auto& slices = plan.ranks[static_cast<size_t>(rank)].slices;
   const ScratchShape shape{
+      .backend = slices.empty() ? Backend::kCpu : slices.front().backend,
       .ep = ep,
       .num_local_experts = static_cast<int>(placement.experts(place.ep_rank).size()),
       .max_batch_tokens = plan.max_batch_tokens,

@@ -63,7 +63,8 @@ StageRoom room_of(const ForecastInputs& inputs,
       (first ? bytes.embedding : 0) + (last ? bytes.head : 0) +
       static_cast<double>(
           scratch_bytes(config,
-                        {.ep = site.ep(),
+                        {.backend = wishes.backend,
+                         .ep = site.ep(),
                          .num_local_experts = (config.num_experts + site.ep() - 1) / site.ep(),
                          .max_batch_tokens = wishes.max_batch_tokens,
                          .max_sequences = wishes.max_sequences,

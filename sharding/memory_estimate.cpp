@@ -12,6 +12,14 @@ uint64_t count_layers(const loader::ModelConfig& config, LayerRange layers, Laye
       std::count(config.layers.begin() + layers.begin, config.layers.begin() + layers.end, kind));
 }
 
+// A device's attention works on a sequence's splits at once in this much.
+constexpr uint64_t kSplitsBytes = 128u << 20;
+// Logits that are scored at once.
+constexpr uint64_t kScoredRows = 32;
+
+// Scales and sums beside a quantised row.
+uint64_t scales_of(uint64_t width) { return width / 32 * 2 * sizeof(float); }
+
 }  // namespace
 
 uint64_t kv_block_bytes(const loader::ModelConfig& config, LayerRange layers, int block_size) {
@@ -31,29 +39,35 @@ uint64_t state_slot_bytes(const loader::ModelConfig& config, LayerRange layers) 
 uint64_t scratch_bytes(const loader::ModelConfig& config, const ScratchShape& shape) {
   const auto hidden = static_cast<uint64_t>(config.hidden_size);
   const auto tokens = static_cast<uint64_t>(shape.max_batch_tokens);
-  // Query and its output gate, keys, values, attention's output.
-  const uint64_t attention =
-      static_cast<uint64_t>(config.head_dim) * (3 * config.num_heads + 2 * config.num_kv_heads);
-  // Convolution in and out, z, output.
-  const auto delta = static_cast<uint64_t>(2 * config.conv_dim() + 2 * config.value_dim());
-  const uint64_t shared = 3 * static_cast<uint64_t>(config.shared_intermediate_size);
-  // The residual stream, its normed copy, quantised copies of it, router logits and choices.
-  const uint64_t steady = 5 * hidden + static_cast<uint64_t>(config.num_experts) +
-                          2 * static_cast<uint64_t>(config.num_topk);
-  const uint64_t dense = tokens * (steady + std::max({attention, delta, shared})) * sizeof(float);
+  const auto queries = static_cast<uint64_t>(config.num_heads) * config.head_dim;
+  const auto keys = static_cast<uint64_t>(config.num_kv_heads) * config.head_dim;
+  const auto value = static_cast<uint64_t>(config.value_dim());
+  const auto conv = static_cast<uint64_t>(config.conv_dim());
+  const auto shared = static_cast<uint64_t>(config.shared_intermediate_size);
+  const uint64_t inner = std::max({queries, value, shared});
+  const uint64_t floats = std::max(2 * queries, conv) + conv + value + 2 * keys +
+                          2 * static_cast<uint64_t>(config.num_v_heads) + 2 * hidden +
+                          static_cast<uint64_t>(config.num_experts) +
+                          2 * static_cast<uint64_t>(config.num_topk) + 2 * shared + 1;
+  // A block's input as f32, int16 and int8, its last matrix's as f32 and int16.
+  const uint64_t rows =
+      hidden * (4 + 2 + 1) + 2 * scales_of(hidden) + inner * (4 + 2) + scales_of(inner);
+  const uint64_t dense = tokens * (floats * sizeof(float) + rows);
 
-  // A received row, its copy per local expert, the expert's inner row and its output.
-  const uint64_t received = tokens * static_cast<uint64_t>(shape.ep);
   const auto copies =
       static_cast<uint64_t>(std::min(config.num_topk, std::max(shape.num_local_experts, 0)));
-  const uint64_t inner = 3 * static_cast<uint64_t>(config.moe_intermediate_size);
-  const uint64_t expert = received * (hidden + copies * (2 * hidden + inner)) * sizeof(float);
+  const uint64_t expert_rows = tokens * static_cast<uint64_t>(shape.ep) * copies;
+  const auto width = static_cast<uint64_t>(config.moe_intermediate_size);
+  uint64_t workspace = expert_rows * (width * (4 + 2) + scales_of(width) + 2 * sizeof(float));
+  if (shape.backend == Backend::kCuda) workspace = std::max(workspace, kSplitsBytes);
+  // Outputs, and where rows come from other ranks, those grouped by expert.
+  const uint64_t experts =
+      expert_rows * hidden * sizeof(float) * (shape.ep > 1 ? 2 : 1) + workspace;
 
-  const uint64_t logits = shape.last_stage
-                              ? static_cast<uint64_t>(shape.max_sequences) *
-                                    static_cast<uint64_t>(config.vocab_size) * sizeof(float)
-                              : 0;
-  return dense + expert + logits;
+  const auto logits = std::max(std::min(static_cast<uint64_t>(shape.max_sequences), tokens),
+                               std::min(kScoredRows, tokens));
+  return dense + experts +
+         (shape.last_stage ? logits * static_cast<uint64_t>(config.vocab_size) * sizeof(float) : 0);
 }
 
 uint64_t exchange_bytes(const loader::ModelConfig& config, int ep, int max_batch_tokens) {

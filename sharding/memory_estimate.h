@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "loader/format/model_config.h"
+#include "runtime/base/backend.h"
 
 namespace shoal::sharding {
 
@@ -19,14 +20,16 @@ uint64_t kv_block_bytes(const loader::ModelConfig& config, LayerRange layers, in
 uint64_t state_slot_bytes(const loader::ModelConfig& config, LayerRange layers);
 
 struct ScratchShape {
+  Backend backend = Backend::kCpu;
   int ep = 1;  // width of the stage
   int num_local_experts = 0;
   int max_batch_tokens = 0;  // on one rank
   int max_sequences = 0;
   bool last_stage = false;  // holds logits
 };
-// An upper bound on activations of one step: this rank's tokens through the widest layer, rows
-// received for local experts when every token of every rank picks them, and logits.
+// Activations of the largest step, as runtime/model/scratch.h and the engine take them once: this
+// rank's tokens through the widest layer, rows of local experts when every token of every rank
+// picks them, and logits. Its twin is tests/unit/engine/scratch_bytes_test.cpp.
 uint64_t scratch_bytes(const loader::ModelConfig& config, const ScratchShape& shape);
 
 // Messages of one exchange that a rank holds at once: rows out and in, results out and in, f32 at

@@ -196,7 +196,8 @@ RankShare share_of(const Source& source, const ShardPlan& plan, RankGrid::Place 
                       static_cast<uint64_t>(plan.num_slots);
   share.scratch_bytes =
       scratch_bytes(config,
-                    {.ep = plan.grid.ep(place.stage),
+                    {.backend = source.backend,
+                     .ep = plan.grid.ep(place.stage),
                      .num_local_experts = static_cast<int>(placement.experts(place.ep_rank).size()),
                      .max_batch_tokens = plan.max_batch_tokens,
                      .max_sequences = plan.num_slots,

@@ -10,7 +10,8 @@
 //   BF16   773,094,113,280    19,856,190,464       2,034,237,440      2,034,237,440
 // A sequence: 195,379,200 of state, 61,440 of KV a token (15 layers x 2 x 512 x 4): 16.1 GB at
 // 262,144 tokens. With 8 sequences a rank has 1.56 GB of states over all stages together.
-// Scratch, 512 tokens a rank: 0.13 GB + 0.239 GB x ep; messages 0.0336 GB x (ep - 1).
+// Scratch, 512 tokens a rank: 277,076 B a token are 0.14 GB, logits of 32 rows 0.03 GB, 5,120
+// expert rows x 39,176 B are 0.2 GB x ep (ep 1: 0.08 and 0.13); messages 0.0336 GB x (ep - 1).
 // Usable: h100 80 - 1.1 = 78.9 GB, h200 139.9, gb10 116, rtx4090 22.9.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -75,9 +76,9 @@ std::string verdict(const char* mix, const ClusterHardware& hardware) {
   return report.chosen < 0 ? "no" : layout_name(chosen(report).layout);
 }
 
-// Rank: rest + experts / 8, 1.6 states, 2.04 scratch, 0.24 messages, 16.1 KV of one sequence.
-//   Q3 31.7 + 20.0 = 51.7; Q4 40.2 + 20.0; MXFP4 39.2 + 20.0: fit 78.9.
-//   Q8 62.1 + 20.0 = 82.1 does not. Two stages of 4: 51.3 experts + 5.4 rest, half of states and
+// Rank: rest + experts / 8, 1.6 states, 1.8 scratch, 0.2 messages, 16.1 KV of one sequence.
+//   Q3 31.7 + 19.7 = 51.4; Q4 40.2 + 19.7; MXFP4 39.2 + 19.7: fit 78.9.
+//   Q8 62.1 + 19.7 = 81.8 does not. Two stages of 4: 51.3 experts + 5.4 rest, half of states and
 //   KV, 1.1 scratch: 66.7 fits. BF16 773 / 8 = 96.6 of experts alone, however they are cut: no.
 TEST(RealPlans, OneNodeOfEight80GB) {
   const ClusterHardware hardware = alike(1, 8, "h100");
@@ -146,15 +147,15 @@ TEST(RealPlans, A35BOnOneCardOf24GB) {
   const ClusterHardware hardware = alike(1, 1, "rtx4090");
   const LayoutReport q4 = search(headers("35b", "UD-Q4_K_XL"), hardware);
   ASSERT_EQ(q4.chosen, -1);
-  EXPECT_EQ(q4.judged[0].would_fit, "fewer sequences and a shorter context: -np 1 -c 9216");
+  EXPECT_EQ(q4.judged[0].would_fit, "fewer sequences and a shorter context: -np 1 -c 7168");
   EXPECT_GE(
-      search(headers("35b", "UD-Q4_K_XL"), hardware, {.context = 9216, .max_sequences = 1}).chosen,
+      search(headers("35b", "UD-Q4_K_XL"), hardware, {.context = 7168, .max_sequences = 1}).chosen,
       0);
   const LayoutReport q3 = search(headers("35b", "UD-Q3_K_XL"), hardware);
   ASSERT_EQ(q3.chosen, -1);
-  EXPECT_EQ(q3.judged[0].would_fit, "a shorter context: -c 135168");
-  EXPECT_GE(search(headers("35b", "UD-Q3_K_XL"), hardware, {.context = 135168}).chosen, 0);
-  EXPECT_EQ(search(headers("35b", "UD-Q3_K_XL"), hardware, {.context = 136192}).chosen, -1);
+  EXPECT_EQ(q3.judged[0].would_fit, "a shorter context: -c 133120");
+  EXPECT_GE(search(headers("35b", "UD-Q3_K_XL"), hardware, {.context = 133120}).chosen, 0);
+  EXPECT_EQ(search(headers("35b", "UD-Q3_K_XL"), hardware, {.context = 134144}).chosen, -1);
   const LayoutReport q8 = search(headers("35b", "Q8_0"), hardware);
   EXPECT_EQ(q8.chosen, -1);
   EXPECT_THAT(q8.judged[0].would_fit, HasSubstr("devices with"));
