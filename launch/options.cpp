@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "launch/cluster_file.h"
+#include "launch/model_fetch.h"
 #include "launch/text_file.h"
 #include "runtime/base/error.h"
 #include "runtime/base/printable.h"
@@ -62,10 +63,29 @@ void ModelOptions::declare(OptionSet& options) {
   options.group("Model");
   options.add("-m,--model", path, "GGUF file: any shard of a split set, or its folder");
   options.add("-a,--alias,--served-model-name", alias, "The model's name for clients");
+  declare_hub(options);
+}
+
+void ModelOptions::declare_hub(OptionSet& options) {
+  options.group("Model from a hub");
+  options.add("--hf-repo", hf_repo, "OWNER/NAME[:QUANT], fetched into the cache first (-hf)");
+  options.add(
+      "--hf-file", hf_file, "A file of the model in the repository, instead of QUANT (-hff)");
+  options.add("--hf-revision", hf_revision, "Branch, tag or commit");
+  options.add_list("--hf-mirror", hf_mirrors, "More hubs, asked when HF_ENDPOINT fails");
+  options.add_switch("--offline", offline, "Only what the cache has");
 }
 
 void ModelOptions::validate() const {
-  if (path.empty()) throw Error(ExitCode::kUsage, "no model: -m FILE is needed");
+  if (!given())
+    throw Error(ExitCode::kUsage, "no model: -m FILE is needed, or -hf OWNER/NAME[:QUANT]");
+  if (!path.empty() && !hf_repo.empty())
+    throw Error(ExitCode::kUsage,
+                "-m and -hf contradict: both name the model (SHOAL_MODEL and SHOAL_HF_REPO too)");
+}
+
+std::string ModelOptions::local_path() const {
+  return path.empty() ? fetch_model(*this).paths.front() : path;
 }
 
 void ClusterOptions::declare(OptionSet& options) {

@@ -19,10 +19,17 @@ struct OutputOptions {
 };
 
 struct ModelOptions {
-  std::string path;   // first shard, any shard, or the folder
-  std::string alias;  // the name that clients see
+  std::string path;                                    // first shard, any shard, or the folder
+  std::string alias;                                   // the name that clients see
+  std::string hf_repo, hf_file, hf_revision = "main";  // instead of a path
+  std::vector<std::string> hf_mirrors;
+  bool offline = false;
   void declare(OptionSet& options);
-  void validate() const;  // path is not empty
+  void declare_hub(OptionSet& options);  // -hf and what belongs to it alone
+  bool given() const { return !path.empty() || !hf_repo.empty(); }
+  void validate() const;  // one of path and hf_repo is there
+  // `path`, or that of the repository's first shard once all are fetched (launch/model_fetch.h).
+  std::string local_path() const;
 };
 
 struct ClusterOptions {

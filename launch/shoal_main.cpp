@@ -13,6 +13,7 @@
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a reader that left is a failed write, with its own message
+  std::signal(SIGXFSZ, SIG_IGN);  // likewise a file that may not grow
   shoal::loader::watch_mappings([](const std::string& message) {
     fmt::print(stderr, "{}\n", message);
     _exit(static_cast<int>(shoal::ExitCode::kBadModel));

@@ -30,11 +30,14 @@ void ServerChoice::declare(OptionSet& options) {
 }
 
 void ServerChoice::resolve(OptionSet& options) {
-  if (options.origin("model") == Origin::kFlag && options.origin("server") != Origin::kFlag)
-    server.address.clear();
+  const bool has_model =
+      options.origin("model") == Origin::kFlag || options.origin("hf-repo") == Origin::kFlag;
+  if (has_model && options.origin("server") != Origin::kFlag) server.address.clear();
   if (!is_private()) return;
-  if (model.path.empty())
-    throw Error(ExitCode::kUsage, "no model: -m FILE is needed, or --server HOST:PORT");
+  if (!model.given())
+    throw Error(ExitCode::kUsage,
+                "no model: -m FILE is needed, or -hf OWNER/NAME[:QUANT], or --server HOST:PORT");
+  model.validate();
   shape.resolve(options);
 }
 
@@ -47,7 +50,7 @@ int use_server(
     return work(client, signal_arrived);
   }
   ClusterConfig config;
-  config.model = open_served_model(choice.model.path, choice.model.alias);
+  config.model = open_served_model(choice.model.local_path(), choice.model.alias);
   config.shape = choice.shape;
   config.verbose = choice.verbose;
   return run_on_private_cluster(config, [&](Cluster& cluster) {

@@ -16,6 +16,7 @@ MAY_INCLUDE = {
     "kernels": ["runtime/base", "runtime/device"],
     "loader/format": ["runtime/base"],
     "loader/io": ["runtime/base", "runtime/device", "loader/format"],
+    "loader/hub": ["runtime/base", "loader/format"],
     "sharding": ["runtime/base", "loader/format"],
     "transport": ["runtime/base", "runtime/device", "sharding", "kernels"],
     "runtime/plan": ["runtime/base"],
@@ -41,6 +42,7 @@ LIBRARY_HEADERS = [
     (re.compile(r"grpc(pp)?/"), ["runtime/coordinator/", "runtime/control/grpc/", "tests/"]),
     (re.compile(r"(cuda|cublas|nccl|nvtx)"), ["runtime/device/", "kernels/cuda/", "transport/nccl_",
                                              "tests/gpu/"]),
+    (re.compile(r"curl/"), ["loader/hub/"]),
     (re.compile(r"httplib\.h$"), ["runtime/coordinator/", "tests/"]),
 ]
 

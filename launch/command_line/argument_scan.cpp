@@ -17,6 +17,9 @@ using Pair = std::pair<std::string_view, std::string_view>;
 constexpr std::array kSingleDash = {
     Pair{"-np", "--parallel"},
     Pair{"-npl", "--npl"},
+    Pair{"-hf", "--hf-repo"},
+    Pair{"-hfr", "--hf-repo"},
+    Pair{"-hff", "--hf-file"},
 };
 
 // Flags in users' fingers that cannot mean anything here, and what does.
@@ -25,6 +28,8 @@ constexpr std::string_view kPlacement =
 constexpr std::string_view kKv = "the KV cache's type belongs to the backend: f32 on the CPU";
 constexpr std::string_view kMapping =
     "weights are mapped, and each rank touches only the bytes it owns";
+constexpr std::string_view kToken =
+    "a token in an argument is seen by everybody on the machine: set HF_TOKEN";
 constexpr std::array kForeign = {
     Pair{"-ngl", "--backend cpu or cuda decides where weights live; all of them go there"},
     Pair{"--gpu-layers", "--backend cpu or cuda decides where weights live; all of them go there"},
@@ -56,6 +61,8 @@ constexpr std::array kForeign = {
     Pair{"--no-mmap", kMapping},
     Pair{"-ub", "--batch-size sets how many tokens a rank takes in one step"},
     Pair{"--ubatch-size", "--batch-size sets how many tokens a rank takes in one step"},
+    Pair{"-hft", kToken},
+    Pair{"--hf-token", kToken},
     Pair{"--rpc", "workers join over MPI: use --ranks N, or --cluster FILE.yaml"},
 };
 

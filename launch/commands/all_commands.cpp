@@ -44,6 +44,7 @@ Commands all_commands() {
                           make_render,
                           make_inspect,
                           make_call,
+                          make_pull,
                           make_plan,
                           make_verify})
     commands.push_back(make());

@@ -17,6 +17,7 @@ std::unique_ptr<Command> make_render();
 std::unique_ptr<Command> make_inspect();
 std::unique_ptr<Command> make_call();
 std::unique_ptr<Command> make_plan();
+std::unique_ptr<Command> make_pull();
 std::unique_ptr<Command> make_verify();  // answers that it is not built
 
 Commands all_commands();

@@ -75,7 +75,7 @@ class Bench final : public Command {
 
   int run() override {
     ClusterConfig config;
-    config.model = open_served_model(model_.path, model_.alias);
+    config.model = open_served_model(model_.local_path(), model_.alias);
     config.shape = shape_;
     config.verbose = output.verbose;
     return run_on_private_cluster(config, [&](Cluster& cluster) {

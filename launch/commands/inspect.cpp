@@ -21,7 +21,7 @@ class Inspect final : public Command {
   void resolve(OptionSet&) override { model_.validate(); }
 
   int run() override {
-    const loader::ModelFiles files = loader::open_model(model_.path);
+    const loader::ModelFiles files = loader::open_model(model_.local_path());
     if (output.json) {
       fmt::print("{}\n", loader::describe_model(files.metadata, files.directory).dump());
       return 0;

@@ -58,7 +58,7 @@ class Perplexity final : public Command {
 
   int run() override {
     ClusterConfig config;
-    config.model = open_served_model(model_.path, model_.alias);
+    config.model = open_served_model(model_.local_path(), model_.alias);
     if (kl_) base_.emplace(LogitsFile::open(base_path_));
     const ChunkPlan plan = kl_ ? saved_chunks(*config.model) : text_chunks(*config.model);
     shape_.context = plan.n_ctx;

@@ -69,7 +69,7 @@ class Plan final : public Command {
   }
 
   int run() override {
-    const loader::ModelFiles files = loader::open_model(model_.path);
+    const loader::ModelFiles files = loader::open_model(model_.local_path());
     const loader::ModelConfig config = loader::parse_model_config(files.metadata, files.directory);
     const sharding::ForecastInputs inputs{files.directory, config, hardware_};
     const sharding::LayoutReport report = sharding::search_layouts(inputs, wishes_);

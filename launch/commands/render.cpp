@@ -60,11 +60,12 @@ class Render final : public Command {
  private:
   std::string source() const {
     if (!template_.empty()) return read_text_file(template_, "template");
-    std::string source = loader::parse_chat_template(loader::open_model(model_.path).metadata);
+    std::string source =
+        loader::parse_chat_template(loader::open_model(model_.local_path()).metadata);
     if (source.empty())
       throw Error(ExitCode::kRequest,
                   fmt::format("{} has no chat template: give one with --template FILE",
-                              printable(model_.path, 200)));
+                              printable(model_.path.empty() ? model_.hf_repo : model_.path, 200)));
     return source;
   }
 

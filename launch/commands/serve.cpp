@@ -79,7 +79,7 @@ class Serve final : public Command {
   }
 
   void resolve_from_model(OptionSet& options) override {
-    take_context(options, *open_served_model(model_.path, model_.alias), shape_);
+    take_context(options, *open_served_model(model_.local_path(), model_.alias), shape_);
   }
 
   int run() override {
@@ -88,7 +88,7 @@ class Serve final : public Command {
     SignalWatch signals;
     keys_ = access_.read_keys();
     ClusterConfig config;
-    config.model = open_served_model(model_.path, model_.alias);
+    config.model = open_served_model(model_.local_path(), model_.alias);
     config.shape = shape_;
     config.verbose = output.verbose;
     config.grpc_address = at(grpc_port_);

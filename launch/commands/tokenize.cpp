@@ -34,7 +34,7 @@ class Tokenize final : public Command {
 
   // The vocabulary alone: any architecture whose tokenizer is ours.
   int run() override {
-    const loader::ModelFiles files = loader::open_model(model_.path);
+    const loader::ModelFiles files = loader::open_model(model_.local_path());
     const text::Tokenizer tokenizer(loader::parse_vocab(files.metadata));
     const auto special = plain_ ? text::SpecialTokens::kPlainText : text::SpecialTokens::kRecognize;
     const nlohmann::json ids = tokenizer.encode(text_, special);

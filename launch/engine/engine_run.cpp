@@ -41,7 +41,7 @@ EngineModel open_here(const ModelOptions& model, const ClusterOptions& shape, in
     throw Error(
         ExitCode::kUsage,
         fmt::format("--pp {} does not divide the {} ranks of this mpirun", shape.pp, world_size));
-  const loader::ModelFiles files = loader::open_model(model.path);
+  const loader::ModelFiles files = loader::open_model(model.local_path());
   EngineModel result;
   result.path = files.directory.shards().front().path;
   result.fingerprint = files.directory.fingerprint();

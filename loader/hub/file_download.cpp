@@ -96,10 +96,9 @@ class FileDownload {
     const auto told = whole ? head.content_length : head.range_total;
     if (told && *told != file_.bytes) return wrong_size(head, std::to_string(*told));
     if (!whole && head.range_begin != begin)
-      return Error(ExitCode::kRequest,
-                   fmt::format("{}: {} sends other bytes than it was asked for",
-                               file_.path,
-                               head.host));
+      return Error(
+          ExitCode::kRequest,
+          fmt::format("{}: {} sends other bytes than it was asked for", file_.path, head.host));
     return std::nullopt;
   }
 

@@ -16,9 +16,9 @@ struct PullState {
 };
 
 // Leaves `path` whole: right size, right SHA-256. Bytes of an earlier try are kept and checked with
-// the rest. Returns early when state.cancelled. Throws Error: request (6) when no endpoint gives the
-// bytes, kBadModel (3) when what they give has another size or hash, kDoesNotFit (5) when the disk
-// is full, kStartup (4) when another process holds the file and stands still.
+// the rest. Returns early when state.cancelled. Throws Error: request (6) when no endpoint gives
+// the bytes, kBadModel (3) when what they give has another size or hash, kDoesNotFit (5) when the
+// disk is full, kStartup (4) when another process holds the file and stands still.
 void download_file(const HubSettings& settings,
                    const RepoName& repo,
                    const RemoteFile& file,

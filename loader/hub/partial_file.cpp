@@ -167,10 +167,9 @@ void make_folders(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (error)
-    throw Error(ExitCode::kUsage,
-                fmt::format("cannot make the cache folder {}: {}",
-                            printable(path, 300),
-                            error.message()));
+    throw Error(
+        ExitCode::kUsage,
+        fmt::format("cannot make the cache folder {}: {}", printable(path, 300), error.message()));
 }
 
 void write_whole_file(const std::string& path, const std::string& text) {

@@ -1,7 +1,7 @@
 // A file of the cache while it is fetched: NAME.partial beside NAME, held under a lock, so that of
-// several processes one writes and the others wait. NAME appears only by finish(), with all bytes on
-// disk; whoever sees NAME may take it for whole. The lock ends with its process, however that dies.
-// One thread an object.
+// several processes one writes and the others wait. NAME appears only by finish(), with all bytes
+// on disk; whoever sees NAME may take it for whole. The lock ends with its process, however that
+// dies. One thread an object.
 #pragma once
 #include <chrono>
 #include <cstddef>
@@ -36,7 +36,7 @@ class PartialFile {
   PartialFile& operator=(PartialFile&&) = delete;
 
   uint64_t size() const { return size_; }
-  void hash_into(Sha256& hash) const;            // what is there already
+  void hash_into(Sha256& hash) const;             // what is there already
   void append(std::span<const std::byte> bytes);  // throws Error: kDoesNotFit, kUsage
   void truncate();                                // to nothing
   void finish();                                  // to disk, then to its name

@@ -14,7 +14,7 @@ namespace shoal::hub {
 
 struct FoundSet {
   QuantSet set;
-  std::string folder;    // where it lies, or will
+  std::string folder;       // where it lies, or will
   bool from_cache = false;  // no server was asked, or none answered: `note` says so
   std::string note;
 };

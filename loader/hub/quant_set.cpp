@@ -77,9 +77,8 @@ void check_whole(const RepoName& repo, const QuantSet& set) {
     throw Error(ExitCode::kBadModel, fmt::format("{} of {} {}", set.label, repo.id(), why));
   };
   if (static_cast<int>(set.files.size()) != set.num_expected)
-    refuse(fmt::format("has {} of {} shards in the repository",
-                       set.files.size(),
-                       set.num_expected));
+    refuse(
+        fmt::format("has {} of {} shards in the repository", set.files.size(), set.num_expected));
   for (const RemoteFile& file : set.files)
     if (file.sha256.empty() || file.bytes == 0)
       refuse(fmt::format("cannot be checked: the server tells no SHA-256 of {}", file.path));
@@ -151,25 +150,22 @@ QuantSet choose_quant_set(const RepoName& repo,
       for (const RemoteFile& file : set.files)
         if (file.path == path) found.push_back(set);
     if (found.empty())
-      throw Error(ExitCode::kUsage,
-                  fmt::format("{} holds no {}; it holds {}",
-                              repo.id(),
-                              printable(path, 200),
-                              choices(sets)));
+      throw Error(
+          ExitCode::kUsage,
+          fmt::format(
+              "{} holds no {}; it holds {}", repo.id(), printable(path, 200), choices(sets)));
   } else if (repo.quant.empty()) {
     found = usual_sets(sets);
     if (found.empty())
-      throw Error(ExitCode::kUsage,
-                  fmt::format("which of {}? Say -hf {}:QUANT, one of {}",
-                              repo.id(),
-                              repo.id(),
-                              choices(sets)));
+      throw Error(
+          ExitCode::kUsage,
+          fmt::format(
+              "which of {}? Say -hf {}:QUANT, one of {}", repo.id(), repo.id(), choices(sets)));
   } else {
     found = sets_called(sets, repo.quant);
     if (found.empty())
-      throw Error(
-          ExitCode::kUsage,
-          fmt::format("{} holds no {}; it holds {}", repo.id(), repo.quant, choices(sets)));
+      throw Error(ExitCode::kUsage,
+                  fmt::format("{} holds no {}; it holds {}", repo.id(), repo.quant, choices(sets)));
   }
   if (found.size() > 1)
     throw Error(ExitCode::kUsage,

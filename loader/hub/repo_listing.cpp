@@ -35,8 +35,7 @@ std::string text_of(const Json* value) {
 
 std::vector<RemoteFile> parse_listing(std::string_view json, const std::string& source) {
   const auto refuse = [&](const std::string& why) {
-    throw Error(ExitCode::kBadModel,
-                fmt::format("the file list that {} sent {}", source, why));
+    throw Error(ExitCode::kBadModel, fmt::format("the file list that {} sent {}", source, why));
   };
   const Json list = Json::parse(json, nullptr, false);
   if (!list.is_array()) refuse("is no JSON list");

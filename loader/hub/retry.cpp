@@ -62,7 +62,9 @@ void Retry::after(const HttpReply& reply) {
   if (asked > settings_.max_pause) throw error;
   const bool round = move_on();
   if (round && ++tries_ >= settings_.max_tries) throw error;
-  if (round) pause(std::max<std::chrono::milliseconds>(asked, std::min(500ms << tries_, 8000ms)));
+  if (round)
+    pause(std::max<std::chrono::milliseconds>(
+        asked, std::min<std::chrono::milliseconds>(500ms * (1 << tries_), 8000ms)));
 }
 
 void Retry::after_bad_content(const Error& error) { drop_endpoint(error); }
