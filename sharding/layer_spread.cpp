@@ -42,11 +42,11 @@ struct StageRoom {
 };
 
 StageRoom room_of(const ForecastInputs& inputs,
+                  const ModelBytes& bytes,
                   const Layout& layout,
                   const PlanWishes& wishes,
                   size_t stage) {
   const loader::ModelConfig& config = inputs.config;
-  const ModelBytes bytes = model_bytes(inputs);
   const StageSite& site = layout.stages[stage];
   const bool first = stage == 0, last = stage + 1 == layout.stages.size();
   const double experts = config.num_experts;
@@ -89,9 +89,10 @@ std::vector<int> spread_layers_by_time(const ForecastInputs& inputs,
                                        const Layout& layout,
                                        const PlanWishes& wishes) {
   const size_t stages = layout.stages.size();
+  const ModelBytes bytes = model_bytes(inputs);
   std::vector<StageRoom> rooms;
   for (size_t stage = 0; stage < stages; ++stage)
-    rooms.push_back(room_of(inputs, layout, wishes, stage));
+    rooms.push_back(room_of(inputs, bytes, layout, wishes, stage));
   // Each stage needs a layer; the others go one by one where they end soonest, first where there is
   // room for them.
   std::vector<int> layers(stages, 1);

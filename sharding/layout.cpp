@@ -11,6 +11,8 @@ namespace shoal::sharding {
 namespace {
 
 constexpr int kMostStagesANode = 8;
+// Of many nodes, only the loss of a few is looked at.
+constexpr size_t kMostFewerNodes = 8;
 
 // Each of `nodes` as `split` stages of about equal width; nodes of fewer devices as fewer.
 Layout split_nodes(const ClusterHardware& hardware, const std::vector<int>& nodes, int split) {
@@ -35,16 +37,18 @@ Layout one_stage(const ClusterHardware& hardware) {
   return {{stage}};
 }
 
-// Nodes by memory, the largest first; those alike keep their order.
-std::vector<int> by_memory(const ClusterHardware& hardware) {
-  std::vector<int> order(hardware.nodes.size());
-  std::iota(order.begin(), order.end(), 0);
+// At most `count` nodes, those with the most memory (the first of those alike), in their order.
+std::vector<int> largest_nodes(const ClusterHardware& hardware, size_t count) {
+  std::vector<int> nodes(hardware.nodes.size());
+  std::iota(nodes.begin(), nodes.end(), 0);
   const auto memory = [&](int index) {
     const NodeHardware& node = hardware.nodes[static_cast<size_t>(index)];
     return static_cast<uint64_t>(node.devices) * usable_memory(node.device);
   };
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return memory(a) > memory(b); });
-  return order;
+  std::stable_sort(nodes.begin(), nodes.end(), [&](int a, int b) { return memory(a) > memory(b); });
+  nodes.resize(std::min(nodes.size(), count));
+  std::sort(nodes.begin(), nodes.end());
+  return nodes;
 }
 
 }  // namespace
@@ -76,31 +80,29 @@ std::string layout_name(const Layout& layout) {
   return name + (crosses ? ", a stage across nodes" : "");
 }
 
-std::vector<Layout> candidate_layouts(const ClusterHardware& hardware) {
+std::vector<Layout> whole_layouts(const ClusterHardware& hardware, int max_stages) {
+  const std::vector<int> nodes = largest_nodes(hardware, static_cast<size_t>(max_stages));
   std::vector<Layout> layouts;
-  const auto add = [&layouts](Layout layout) {
-    if (std::find(layouts.begin(), layouts.end(), layout) == layouts.end())
-      layouts.push_back(std::move(layout));
-  };
-  std::vector<int> all(hardware.nodes.size());
-  std::iota(all.begin(), all.end(), 0);
-  int most = 1;
-  for (const NodeHardware& node : hardware.nodes) most = std::max(most, node.devices);
-  for (int split = 1; split <= std::min(most, kMostStagesANode); split *= 2)
-    add(split_nodes(hardware, all, split));
-  add(one_stage(hardware));
-  std::vector<int> fewer = by_memory(hardware);
-  while (fewer.size() > 1) {
-    fewer.pop_back();
-    std::vector<int> in_order = fewer;
-    std::sort(in_order.begin(), in_order.end());
-    add(split_nodes(hardware, in_order, 1));
+  for (int split = 1; split <= kMostStagesANode; split *= 2) {
+    Layout layout = split_nodes(hardware, nodes, split);
+    if (static_cast<int>(layout.stages.size()) > max_stages) break;
+    if (!layouts.empty() && layout == layouts.back()) break;
+    layouts.push_back(std::move(layout));
   }
+  if (hardware.nodes.size() > 1) layouts.push_back(one_stage(hardware));
+  return layouts;
+}
+
+std::vector<Layout> candidate_layouts(const ClusterHardware& hardware, int max_stages) {
+  std::vector<Layout> layouts = whole_layouts(hardware, max_stages);
+  const size_t whole = std::min(hardware.nodes.size(), static_cast<size_t>(max_stages));
+  for (size_t fewer = 1; fewer < whole && fewer <= kMostFewerNodes; ++fewer)
+    layouts.push_back(split_nodes(hardware, largest_nodes(hardware, whole - fewer), 1));
   if (hardware.nodes.size() == 1)
     for (int devices = hardware.nodes[0].devices / 2; devices >= 1; devices /= 2) {
       ClusterHardware part = hardware;
       part.nodes[0].devices = devices;
-      add(one_stage(part));
+      layouts.push_back(one_stage(part));
     }
   return layouts;
 }

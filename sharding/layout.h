@@ -31,8 +31,12 @@ std::string layout_name(const Layout& layout);
 
 // The layouts worth judging, none twice. First the rule: a stage on every node, experts spread
 // inside it. Then the nodes cut into 2, 4, ... stages each, one stage across all nodes, fewer nodes
-// (those with the most memory), and on a single node fewer devices.
-std::vector<Layout> candidate_layouts(const ClusterHardware& hardware);
+// (those with the most memory), and on a single node fewer devices. No layout has more than
+// `max_stages`, the model's layers: of more nodes, those with the most memory.
+std::vector<Layout> candidate_layouts(const ClusterHardware& hardware, int max_stages);
+
+// Those of them that use every device they may, which hold the most.
+std::vector<Layout> whole_layouts(const ClusterHardware& hardware, int max_stages);
 
 // The stages `widths` laid on the devices in order; empty when there are too few devices.
 std::optional<Layout> place_stages(const ClusterHardware& hardware, const std::vector<int>& widths);

@@ -17,6 +17,7 @@ namespace {
 
 constexpr int64_t kContextStep = 1024;
 constexpr int kMostNodes = 64;
+constexpr size_t kMostMoves = 8;
 
 ClusterSpec spec_of(const ForecastInputs& inputs, const Layout& layout, const PlanWishes& wishes) {
   return {.ep_per_stage = layout.widths(),
@@ -37,6 +38,7 @@ std::optional<ShardPlan> plan_with_moved_layer(const ForecastInputs& inputs,
   std::stable_sort(others.begin(), others.end(), [full](int a, int b) {
     return std::abs(a - full) < std::abs(b - full);
   });
+  others.resize(std::min(others.size(), kMostMoves));
   for (const int other : others) {
     if (other == full) continue;
     ClusterSpec moved = cluster;
@@ -140,13 +142,45 @@ Judged judge(const ForecastInputs& inputs, Layout layout, const PlanWishes& wish
   return judged;
 }
 
+uint64_t memory_of(const NodeHardware& node) {
+  return static_cast<uint64_t>(node.devices) * usable_memory(node.device);
+}
+
+bool smaller(const NodeHardware& a, const NodeHardware& b) { return memory_of(a) < memory_of(b); }
+
+// Layers beyond the trunk are not loaded.
+uint64_t trunk_bytes(const ForecastInputs& inputs) {
+  uint64_t bytes = 0;
+  for (const loader::TensorInfo& tensor : inputs.directory.tensors())
+    if (loader::tensor_layer(tensor) < inputs.config.num_layers) bytes += tensor.bytes;
+  return bytes;
+}
+
 bool any_fits(const ForecastInputs& inputs, const PlanWishes& wishes) {
-  for (const Layout& layout : candidate_layouts(inputs.hardware)) {
+  uint64_t memory = 0;
+  for (const NodeHardware& node : inputs.hardware.nodes) memory += memory_of(node);
+  if (memory < trunk_bytes(inputs)) return false;
+  for (const Layout& layout : whole_layouts(inputs.hardware, inputs.config.num_layers)) {
     ClusterSpec cluster;
     if (std::holds_alternative<ShardPlan>(plan_layout(inputs, layout, wishes, cluster)))
       return true;
   }
   return false;
+}
+
+// A node of each kind: losing one is like losing another of its kind.
+std::vector<int> unlike_nodes(const ClusterHardware& hardware) {
+  std::vector<int> unlike;
+  for (size_t i = 0; i < hardware.nodes.size(); ++i) {
+    const NodeHardware& node = hardware.nodes[i];
+    const bool known = std::any_of(unlike.begin(), unlike.end(), [&](int other) {
+      const NodeHardware& earlier = hardware.nodes[static_cast<size_t>(other)];
+      return earlier.devices == node.devices && memory_of(earlier) == memory_of(node) &&
+             earlier.device.bandwidth == node.device.bandwidth;
+    });
+    if (!known) unlike.push_back(static_cast<int>(i));
+  }
+  return unlike;
 }
 
 // Takes `count` devices off, from node `first` on; -1: from all nodes in turn.
@@ -173,11 +207,12 @@ Losses count_losses(const ForecastInputs& inputs, PlanWishes wishes) {
   wishes.widths.clear();
   wishes.layers_per_stage.clear();
   Losses losses;
-  const auto nodes = static_cast<int>(inputs.hardware.nodes.size());
+  std::vector<int> places = unlike_nodes(inputs.hardware);
+  places.push_back(-1);
   const auto survives = [&](int count) {
-    for (int first = -1; first < nodes; ++first)
-      if (!fits_without(inputs, wishes, count, first)) return false;
-    return true;
+    return std::all_of(places.begin(), places.end(), [&](int first) {
+      return fits_without(inputs, wishes, count, first);
+    });
   };
   int low = 0, high = inputs.hardware.num_devices();  // low survives, high does not
   while (high - low > 1) {
@@ -188,11 +223,7 @@ Losses count_losses(const ForecastInputs& inputs, PlanWishes wishes) {
   // The nodes that hold most go first.
   ClusterHardware left = inputs.hardware;
   while (left.nodes.size() > 1) {
-    const auto largest = std::max_element(
-        left.nodes.begin(), left.nodes.end(), [](const NodeHardware& a, const NodeHardware& b) {
-          return static_cast<uint64_t>(a.devices) * usable_memory(a.device) <
-                 static_cast<uint64_t>(b.devices) * usable_memory(b.device);
-        });
+    const auto largest = std::max_element(left.nodes.begin(), left.nodes.end(), smaller);
     left.nodes.erase(largest);
     if (!any_fits({inputs.directory, inputs.config, left}, wishes)) break;
     ++losses.nodes;
@@ -203,11 +234,7 @@ Losses count_losses(const ForecastInputs& inputs, PlanWishes wishes) {
 // When nothing fits: how many nodes like the largest would do.
 std::string more_nodes(const ForecastInputs& inputs, const PlanWishes& wishes) {
   ClusterHardware more = inputs.hardware;
-  const NodeHardware extra = *std::max_element(
-      more.nodes.begin(), more.nodes.end(), [](const NodeHardware& a, const NodeHardware& b) {
-        return static_cast<uint64_t>(a.devices) * usable_memory(a.device) <
-               static_cast<uint64_t>(b.devices) * usable_memory(b.device);
-      });
+  const NodeHardware extra = *std::max_element(more.nodes.begin(), more.nodes.end(), smaller);
   PlanWishes free = wishes;
   free.widths.clear();
   free.layers_per_stage.clear();
@@ -264,7 +291,7 @@ LayoutReport search_layouts(const ForecastInputs& inputs, const PlanWishes& wish
                        true}});
   }
   const size_t told = report.judged.size();
-  for (Layout& layout : candidate_layouts(inputs.hardware))
+  for (Layout& layout : candidate_layouts(inputs.hardware, inputs.config.num_layers))
     if (told == 0 || layout != report.judged[0].layout)
       report.judged.push_back(judge(inputs, std::move(layout), wishes));
   const size_t last = told > 0 ? told : report.judged.size();
