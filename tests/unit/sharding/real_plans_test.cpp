@@ -161,6 +161,17 @@ TEST(RealPlans, A35BOnOneCardOf24GB) {
   EXPECT_THAT(q8.judged[0].would_fit, HasSubstr("devices with"));
 }
 
+// 122B Q4: 77.1016 GB of weights, 8 x 0.1563 of states, scratch 260,164 B x 512 + 4,096 x 12,288 +
+// 128 MiB + 32 rows of logits = 0.3495: 0.1985 GB of 78.9 are left for KV of 49,152 a token: 4,037
+// tokens, 3 x 1,024. The whole context of 12.9 GB fits beside them in 139.9.
+TEST(RealPlans, A122BOnOneGpu) {
+  const Headers& model = headers("122b", "UD-Q4_K_XL");
+  const LayoutReport small = search(model, alike(1, 1, "h100"));
+  ASSERT_EQ(small.chosen, -1);
+  EXPECT_EQ(small.judged[0].would_fit, "a shorter context: -c 3072");
+  EXPECT_EQ(search(model, alike(1, 1, "h200")).chosen, 0);
+}
+
 // To the byte, on 1 x 8 x 80 GB, Q4, 8 sequences of 32,768 tokens.
 TEST(RealPlans, BytesOfARank) {
   const Headers& model = headers("397b", "UD-Q4_K_XL");
@@ -220,6 +231,38 @@ TEST(RealPlans, LoadTakesWhatTheDiskGives) {
   const LayoutReport report = search(headers("397b", "UD-Q4_K_XL"), alike(1, 8, "h100"));
   EXPECT_NEAR(chosen(report).forecast.load_seconds, 245.261 / 5, 0.01);
   EXPECT_EQ(chosen(report).forecast.load_limit, "the shared disk");
+}
+
+// One token of 397B Q4 on 8 h100, at 3.03 TB/s x 0.71 = 2.1513 TB/s:
+//   dense without the embedding 10,900,204,544 - 1,080,688,640 = 9.8195 GB: 4.564 ms
+//   experts: 1.25 + sqrt(2.5 x ln 8) = 3.530 on the fullest rank, of 0.4577 GB each: 0.751 ms
+//   states read and written 0.3908 GB, KV of 4,096 tokens 0.2517 GB: 0.299 ms
+//   launches 60 x 38 us: 2.280 ms
+//   exchanges 120 x (24 us + 7 copies x 4096 x (1.125 + 4) / 2 B / 100 GB/s = 0.735 us): 2.968 ms
+// 10.862 ms together: 92.1 tok/s. With hops of two nodes: one of 30 us + 16 KiB / 12.5 GB/s.
+TEST(RealPlans, WhereTheTimeOfATokenGoes) {
+  const Headers& model = headers("397b", "UD-Q4_K_XL");
+  const LayoutReport report = search(model, alike(1, 8, "h100"));
+  const Rate& one = chosen(report).forecast.one;
+  EXPECT_NEAR(one.parts[StepPart::kDense] * 1e3, 4.564, 0.001);
+  EXPECT_NEAR(one.parts[StepPart::kExperts] * 1e3, 0.751, 0.001);
+  EXPECT_NEAR(one.parts[StepPart::kCache] * 1e3, 0.299, 0.001);
+  EXPECT_NEAR(one.parts[StepPart::kLaunches] * 1e3, 2.280, 0.001);
+  EXPECT_NEAR(one.parts[StepPart::kExchange] * 1e3, 2.968, 0.001);
+  EXPECT_NEAR(one.tokens_per_second, 1e3 / 10.862, 0.1);
+  EXPECT_EQ(one.limit, StepPart::kDense);
+  const LayoutReport two = search(model, alike(2, 8, "h100"));
+  EXPECT_NEAR(chosen(two).forecast.one.parts[StepPart::kHops] * 1e6, 30 + 16384 / 12.5e3, 0.001);
+}
+
+// Prompts on one h100 of 50 TFLOP/s, 35B: 2 x (1.431 billion dense and 8 x 40 x 3,145,728 of
+// experts) = 4.876 GFLOP a token: 512 take 49.9 ms and launches 40 x 38 us: 9,952 tok/s, bound by
+// arithmetic.
+TEST(RealPlans, PromptsAreBoundByArithmetic) {
+  const LayoutReport report = search(headers("35b", "UD-Q4_K_XL"), alike(1, 1, "h100"));
+  const Forecast& forecast = chosen(report).forecast;
+  EXPECT_EQ(forecast.prompt.limit, StepPart::kArithmetic);
+  EXPECT_NEAR(forecast.prompt.tokens_per_second, 9952, 5);
 }
 
 // 35B Q4 on one h100, batch 1: the measured 347 tok/s that the rates were fitted to, within the 10
