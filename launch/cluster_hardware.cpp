@@ -31,9 +31,8 @@ sharding::NodeHardware node_of(const ClusterHost& host, const ClusterFile& clust
   node.device.memory = host.memory.value_or(node.device.memory);
   node.device.reserve = host.reserve.value_or(node.device.reserve);
   // A limit that the running system keeps, too.
-  if (cluster.memory_per_rank)
-    node.device.memory =
-        std::min(node.device.memory, *cluster.memory_per_rank + node.device.reserve);
+  if (cluster.memory_per_rank && *cluster.memory_per_rank < usable_memory(node.device))
+    node.device.memory = *cluster.memory_per_rank + node.device.reserve;
   node.device.bandwidth = host.bandwidth.value_or(node.device.bandwidth);
   node.device.prefill_flops = host.prefill.value_or(node.device.prefill_flops);
   node.link = host.link.value_or(node.link);

@@ -144,6 +144,16 @@ TEST(ClusterHardware, ShortForms) {
     EXPECT_THROW(hardware_named(text), Error) << text;
 }
 
+TEST(ClusterHardware, ALimitARankIsKept) {
+  const auto usable = [](const std::string& limit) {
+    const ClusterFile file = parse_cluster_file(
+        "hosts: [{name: a, device: h100}]\nranks: 1\nmemory_per_rank: " + limit + "\n", "c.yaml");
+    return usable_memory(hardware_of(file).nodes[0].device);
+  };
+  EXPECT_EQ(usable("20GB"), 20'000'000'000u);
+  EXPECT_EQ(usable("18446744073GB"), 78'900'000'000u);  // more than there is
+}
+
 TEST(ClusterHardware, AHostWithoutADeviceCannotBePlannedFor) {
   const auto complaint = [](const std::string& yaml) {
     try {
