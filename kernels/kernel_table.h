@@ -46,6 +46,9 @@ struct KernelTable {
   // Routing and tokens that only the device knows.
   Kernel<GroupRowsParams> group_rows;
   Kernel<CombineRowsParams> combine_rows;
+  Kernel<MapIdsParams> map_ids;
+  Kernel<PlacePairsParams> place_pairs;
+  Kernel<MoveRowsParams> move_rows;
   Kernel<FillTokensParams> fill_tokens;
   Kernel<GatherRowsParams> gather_rows;
   Kernel<ArgmaxRowsParams> argmax_rows;

@@ -17,6 +17,7 @@ set(SHOAL_MATMUL_SOURCES
   quant/split_blocks.cpp
   quant/ternary_blocks.cpp
   reference/embed_rows.cpp
+  reference/exchange_rows.cpp
   reference/expert_mlp.cpp
   reference/matmul.cpp
   reference/quantize_rows.cpp

@@ -57,6 +57,11 @@ class ExpertAllToAll {
   virtual ~ExpertAllToAll() = default;
   // Whether start_dispatch sets rows on their way, so that work before finish_dispatch is free.
   virtual bool rows_travel() const { return true; }
+  // Whether steps of this capacity only enqueue, so that they can be recorded.
+  virtual bool recordable(int token_capacity) const {
+    (void)token_capacity;
+    return true;
+  }
   // The shared expert runs between start and finish. Its outputs rows [num_tokens, hidden] f32 and
   // gate logits [num_tokens] may be handed over there: true says that combine will first add
   // sigmoid(gate) * rows to the residual (AddScaledParams), false that the caller must.

@@ -16,6 +16,7 @@ if(SHOAL_CUDA)
     cuda/dense_tiles.cu
     cuda/elementwise.cu
     cuda/embed_rows.cu
+    cuda/exchange_rows.cu
     cuda/expert_floats.cu
     cuda/expert_mlp.cu
     cuda/expert_rows.cu

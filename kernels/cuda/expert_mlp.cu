@@ -108,12 +108,13 @@ void expert_mlp(const ExpertMlpParams& params, const Exec& exec) {
                    .cols = static_cast<int>(intermediate),
                    .num_outputs = static_cast<int>(first.down.rows),
                    .output = params.output.f32()};
+  const int64_t likely = groups.likely_pairs > 0 ? groups.likely_pairs : groups.num_pairs;
   const ExpertGrid grid = {
       .max_active = static_cast<int>(std::min<int64_t>(groups.num_experts, groups.num_pairs)),
-      .mean_rows = (groups.num_pairs + groups.num_experts - 1) / groups.num_experts,
+      .mean_rows = (likely + groups.num_experts - 1) / groups.num_experts,
       .num_tokens = groups.num_pairs / groups.num_topk,
       .stream = exec.stream};
-  const bool tiles = groups.num_pairs > kMaxRowPairs;
+  const bool tiles = likely > kMaxRowPairs;
   const bool float_gate = !is_quantized(first.gate.dtype);
   const bool any_gate = !float_gate && (first.gate.dtype != first.up.dtype ||
                                         !are_tuned(params.experts, &ExpertWeights::gate) ||

@@ -88,6 +88,8 @@ __global__ void __launch_bounds__(kThreads)
   // Starts and the warps' ranks are written before slots are given out.
   const int num_active = __syncthreads_count(count > 0);
   if (known && expert >= num_active) groups.active[expert] = {};
+  for (int pair = threadIdx.x; pair < num_pairs; pair += kThreads)
+    if (ids[pair] < 0) groups.slot_of_pair[pair] = -1;
   walk_pairs(ids, num_pairs, counts, [&](int pair, int of, int rank) {
     const int slot = groups.starts[of] + rank;
     groups.row_of_slot[slot] = pair / groups.num_topk;

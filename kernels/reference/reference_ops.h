@@ -22,6 +22,9 @@ void add_scaled(const AddScaledParams& params, const Exec& exec);
 
 void group_rows(const GroupRowsParams& params, const Exec& exec);
 void combine_rows(const CombineRowsParams& params, const Exec& exec);
+void map_ids(const MapIdsParams& params, const Exec& exec);
+void place_pairs(const PlacePairsParams& params, const Exec& exec);
+void move_rows(const MoveRowsParams& params, const Exec& exec);
 void fill_tokens(const FillTokensParams& params, const Exec& exec);
 void gather_rows(const GatherRowsParams& params, const Exec& exec);
 void argmax_rows(const ArgmaxRowsParams& params, const Exec& exec);

@@ -20,6 +20,7 @@ void group_rows(const GroupRowsParams& params, const Exec&) {
   int32_t slot = 0;
   int num_active = 0;
   std::fill_n(groups.active, groups.num_experts, ActiveRows{});
+  std::fill_n(groups.slot_of_pair, groups.num_pairs, -1);
   for (int expert = 0; expert < groups.num_experts; ++expert) {
     groups.starts[expert] = slot;
     for (int32_t pair = 0; pair < groups.num_pairs; ++pair) {

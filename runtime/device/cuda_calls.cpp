@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <atomic>
+
 #include "runtime/base/error.h"
 #include "runtime/base/printable.h"
 #include "runtime/device/cuda_check.h"
@@ -15,6 +17,26 @@ DeviceFacts gpu_facts() {
   if (!gpu_answers(reason)) throw Error(ExitCode::kUsage, "no GPU answers: " + reason);
   return cuda::facts();
 }
+
+namespace {
+
+std::atomic<bool> abandoned = false;
+
+}  // namespace
+
+int num_gpus() {
+  std::string reason;
+  int count = 0;
+  if (gpu_answers(reason)) cuda_check(cudaGetDeviceCount(&count), "cudaGetDeviceCount");
+  return count;
+}
+
+void choose_gpu(int index) {
+  if (const int count = num_gpus(); count > 0)
+    cuda_check(cudaSetDevice(index % count), "cudaSetDevice");
+}
+
+void abandon_device() noexcept { abandoned = true; }
 
 namespace cuda {
 namespace {
@@ -46,7 +68,9 @@ std::byte* allocate_device(size_t bytes) {
   return static_cast<std::byte*>(memory);
 }
 
-void free_device(std::byte* memory) noexcept { cuda_warn(cudaFree(memory), "cudaFree"); }
+void free_device(std::byte* memory) noexcept {
+  if (!abandoned) cuda_warn(cudaFree(memory), "cudaFree");
+}
 
 std::byte* allocate_pinned(size_t bytes) {
   void* memory = nullptr;
@@ -55,7 +79,9 @@ std::byte* allocate_pinned(size_t bytes) {
   return static_cast<std::byte*>(memory);
 }
 
-void free_pinned(std::byte* memory) noexcept { cuda_warn(cudaFreeHost(memory), "cudaFreeHost"); }
+void free_pinned(std::byte* memory) noexcept {
+  if (!abandoned) cuda_warn(cudaFreeHost(memory), "cudaFreeHost");
+}
 
 void* make_stream() {
   cudaStream_t stream = nullptr;
@@ -64,7 +90,7 @@ void* make_stream() {
 }
 
 void free_stream(void* stream) noexcept {
-  cuda_warn(cudaStreamDestroy(stream_of(stream)), "cudaStreamDestroy");
+  if (!abandoned) cuda_warn(cudaStreamDestroy(stream_of(stream)), "cudaStreamDestroy");
 }
 
 void copy(void* stream, void* to, const void* from, size_t bytes) {
@@ -83,7 +109,7 @@ void* make_event() {
 }
 
 void free_event(void* event) noexcept {
-  cuda_warn(cudaEventDestroy(event_of(event)), "cudaEventDestroy");
+  if (!abandoned) cuda_warn(cudaEventDestroy(event_of(event)), "cudaEventDestroy");
 }
 
 void record(void* event, void* stream) {
@@ -127,7 +153,7 @@ void launch(void* graph, void* stream) {
 }
 
 void free_graph(void* graph) noexcept {
-  cuda_warn(cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph)), "cudaGraphExecDestroy");
+  if (!abandoned) cuda_warn(cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph)), "cudaGraphExecDestroy");
 }
 
 }  // namespace cuda

@@ -16,6 +16,9 @@ bool gpu_answers(std::string& reason) {
 }
 
 DeviceFacts gpu_facts() { refuse(); }
+void choose_gpu(int) {}
+int num_gpus() { return 0; }
+void abandon_device() noexcept {}
 
 namespace cuda {
 

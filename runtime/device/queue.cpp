@@ -13,18 +13,23 @@ Mark::~Mark() {
   if (event_ != nullptr) cuda::free_event(event_);
 }
 
-Mark::Mark(Mark&& other) noexcept : event_(std::exchange(other.event_, nullptr)) {}
+Mark::Mark(Mark&& other) noexcept
+    : event_(std::exchange(other.event_, nullptr)), watch_(other.watch_) {}
 
 Mark& Mark::operator=(Mark&& other) noexcept {
   std::swap(event_, other.event_);
+  std::swap(watch_, other.watch_);
   return *this;
 }
 
 bool Mark::passed() const { return event_ == nullptr || cuda::has_happened(event_); }
 
 void Mark::wait(Deadline deadline) const {
+  const bool watched = watch_ != nullptr && *watch_ != nullptr;
   while (!passed()) {
-    if (deadline.passed())
+    const bool late = deadline.passed();
+    if (watched) (*watch_)(late);
+    if (late)
       throw Error(ExitCode::kUnexpected, "the GPU did not finish its step before the deadline");
     std::this_thread::yield();
   }
@@ -58,6 +63,7 @@ void Queue::mark(Mark& mark) const {
   if (stream_ == nullptr) return;
   if (mark.event_ == nullptr) mark.event_ = cuda::make_event();
   cuda::record(mark.event_, stream_);
+  mark.watch_ = &watch_;
 }
 
 void Queue::wait(Deadline deadline) const {

@@ -4,6 +4,7 @@
 #pragma once
 #include <cstddef>
 #include <functional>
+#include <utility>
 
 #include "runtime/base/backend.h"
 #include "runtime/base/deadline.h"
@@ -26,6 +27,7 @@ class Mark {
  private:
   friend class Queue;
   void* event_ = nullptr;
+  const std::function<void(bool)>* watch_ = nullptr;  // of the queue that it lies in
 };
 
 class Queue {
@@ -43,9 +45,14 @@ class Queue {
   void mark(Mark& mark) const;  // after all that was queued so far
   void wait(Deadline deadline) const;
 
+  // Called again and again while a mark of this queue is waited for, and once with true when the
+  // deadline has passed. It may throw: whose fault the wait is, others know better.
+  void watch_with(std::function<void(bool late)> watch) { watch_ = std::move(watch); }
+
  private:
   Backend backend_;
   void* stream_ = nullptr;  // null: the host computes
+  std::function<void(bool)> watch_;
 };
 
 // What a callable enqueues on a queue, recorded once and launched often. On the host the callable

@@ -28,8 +28,9 @@ BatchShape largest_batch(const sharding::ShardPlan& plan) {
 
 }  // namespace
 
-DeviceStep::DeviceStep(const RankParts& parts)
+DeviceStep::DeviceStep(const RankParts& parts, StageLinks& links)
     : parts_(parts),
+      links_(links),
       max_samples_(max_samples_of(parts.plan)),
       batch_(parts.queue, largest_batch(parts.plan)) {
   const Backend backend = parts.queue.backend();
@@ -57,6 +58,7 @@ DeviceStep::DeviceStep(const RankParts& parts)
   parts.queue.copy(
       masked_ids_.data(), parts.masked_ids.data(), parts.masked_ids.size() * sizeof(int32_t));
   parts.queue.wait(Deadline::never());
+  if (parts.device_comm != nullptr) parts.device_comm->on_abort([this] { recorded_.clear(); });
 }
 
 void DeviceStep::run(const plan::StepPlan& plan,
@@ -64,6 +66,62 @@ void DeviceStep::run(const plan::StepPlan& plan,
                      Deadline deadline,
                      const ReportResult& report) {
   begin_ = Clock::now();
+  if (parts_.device_comm == nullptr) return run_repeats(plan, table, deadline, report);
+  parts_.device_comm->set_deadline(deadline);
+  try {
+    if (parts_.plan.grid.num_stages() == 1) return run_repeats(plan, table, deadline, report);
+    for (int repeat = 0; repeat < plan.num_repeats; ++repeat)
+      run_stage(plan, repeat, table, deadline, report);
+  } catch (...) {
+    // What is under way waits for a peer, and memory is given back only when nothing is.
+    parts_.device_comm->abort();
+    throw;
+  }
+}
+
+bool DeviceStep::takes_part(const plan::StepPlan& plan) const {
+  if (step_.num_tokens() > 0) return true;
+  const sharding::RankGrid& grid = parts_.plan.grid;
+  return plan.token_capacity > 0 && grid.ep(grid.place(parts_.comm.rank()).stage) > 1;
+}
+
+void DeviceStep::run_stage(const plan::StepPlan& plan,
+                           int repeat,
+                           SequenceTable& table,
+                           Deadline deadline,
+                           const ReportResult& report) {
+  const Exec exec{.stream = parts_.queue.view(), .pool = &parts_.pool, .deadline = deadline};
+  step_.build(plan, repeat, parts_.plan.grid, parts_.comm.rank(), table);
+  if (links_.first_stage()) links_.fill_previous_samples(step_, table, deadline);
+  sort_sequences();
+  if (!links_.last_stage()) samples_.clear();
+  plan::StepResult result = new_result(plan, repeat);
+  std::vector<int32_t> sampled;
+  if (takes_part(plan)) {
+    batch_.upload(step_, samples_, false, deadline);
+    const Pass pass = make_pass(plan.token_capacity);
+    enqueue_layers(pass, exec);
+    if (links_.last_stage()) {
+      for (const LocalSequence& local : step_.sequences())
+        local.sequence->remember(*local.scheduled, parts_.constraints);
+      score(pass, exec, result, report);
+      enqueue_samples(pass, exec);
+      fetch_tokens(repeat);
+      sample_on_host(repeat, deadline, result);
+      for (size_t i = result.tokens.size() - samples_.size(); i < result.tokens.size(); ++i)
+        sampled.push_back(result.tokens[i].token);
+    }
+    parts_.queue.wait(deadline);
+  }
+  if (links_.last_stage()) links_.send_tokens(step_, sampled);
+  if (links_.first_stage()) links_.expect_tokens(step_);
+  send(std::move(result), report);
+}
+
+void DeviceStep::run_repeats(const plan::StepPlan& plan,
+                             SequenceTable& table,
+                             Deadline deadline,
+                             const ReportResult& report) {
   const Exec exec{.stream = parts_.queue.view(), .pool = &parts_.pool, .deadline = deadline};
   for (int repeat = 0; repeat < plan.num_repeats; ++repeat) {
     step_.build(plan, repeat, parts_.plan.grid, parts_.comm.rank(), table);
@@ -71,7 +129,7 @@ void DeviceStep::run(const plan::StepPlan& plan,
     for (const LocalSequence& local : step_.sequences())
       local.sequence->remember(*local.scheduled, parts_.constraints);
     plan::StepResult result = new_result(plan, repeat);
-    if (step_.num_tokens() == 0) {
+    if (!takes_part(plan)) {
       send(std::move(result), report);
       continue;
     }
@@ -93,7 +151,7 @@ void DeviceStep::run(const plan::StepPlan& plan,
     take_tokens(repeat - 1, deadline, last);
     send(std::move(last), report);
   }
-  if (needs_host_ || step_.num_tokens() == 0) return;
+  if (needs_host_ || !takes_part(plan)) return;
   plan::StepResult last = new_result(plan, plan.num_repeats - 1);
   take_tokens(plan.num_repeats - 1, deadline, last);
   send(std::move(last), report);
@@ -130,13 +188,22 @@ DeviceStep::Pass DeviceStep::make_pass(int token_capacity) {
 }
 
 void DeviceStep::enqueue_layers(const Pass& pass, const Exec& exec) const {
+  if (links_.first_stage()) {
+    if (pass.batch.num_tokens > 0) embed(pass, exec);
+  } else {
+    links_.receive_hidden(step_, pass.hidden, *parts_.device_comm);
+  }
+  parts_.model.forward(pass.batch, pass.hidden, exec);
+  if (!links_.last_stage()) links_.send_hidden(step_, pass.hidden, *parts_.device_comm);
+}
+
+void DeviceStep::embed(const Pass& pass, const Exec& exec) const {
   parts_.kernels.fill_tokens({.token_ids = pass.batch.token_ids,
                               .sequence_starts = pass.batch.sequence_starts,
                               .slots = pass.batch.state.slots,
                               .last_tokens = last_tokens_.as<int32_t>()},
                              exec);
   parts_.model.embed(pass.batch, pass.hidden, exec);
-  parts_.model.forward(pass.batch, pass.hidden, exec);
 }
 
 void DeviceStep::enqueue_samples(const Pass& pass, const Exec& exec) const {
@@ -164,8 +231,9 @@ void DeviceStep::enqueue_recorded(const Pass& pass, const Exec& exec) {
     enqueue_layers(pass, exec);
     enqueue_samples(pass, exec);
   };
-  if (shape.tokens != shape.samples) return all();
-  Recorded& recorded = recorded_[shape];
+  const int capacity = pass.batch.token_capacity;
+  if (shape.tokens != shape.samples || !parts_.experts.recordable(capacity)) return all();
+  Recorded& recorded = recorded_[{shape, capacity}];
   // The first use loads what is loaded late; nothing of that may happen in a recording.
   if (++recorded.uses == 1) return all();
   if (!recorded.graph) recorded.graph.emplace(parts_.queue, all);

@@ -1,8 +1,10 @@
-// The steps of a backend with memory and a queue of its own, on a rank that is alone: everything
-// from the token ids to the sampled tokens is enqueued, and the host only waits for what it must
-// report. A pure decode step is recorded once a shape and then launched whole; in a burst the next
+// The steps of a backend with memory and a queue of its own: everything from the token ids to the
+// sampled tokens is enqueued, and the host only waits for what it must report. A pure decode step is recorded once a shape and then launched whole; in a burst the next
 // repeat is launched before the last one's tokens are back. Sequences that draw, or want
 // log-probabilities, bring their logits to the host (row_results.h). One thread.
+//
+// Where the model is cut into pipeline stages, rows go on to the next stage on the device and
+// sampled tokens back to the first through the host (StageLinks); nothing is recorded there.
 //
 // The reference backend runs this way too, on host memory: it is the twin that tests can follow.
 #pragma once
@@ -14,6 +16,7 @@
 #include "runtime/engine/device_batch.h"
 #include "runtime/engine/rank_parts.h"
 #include "runtime/engine/row_results.h"
+#include "runtime/engine/stage_links.h"
 
 namespace shoal::engine {
 
@@ -21,8 +24,8 @@ inline bool has_own_steps(Backend backend) { return backend != Backend::kCpu; }
 
 class DeviceStep {
  public:
-  // `parts` outlives it.
-  explicit DeviceStep(const RankParts& parts);
+  // Both outlive it.
+  DeviceStep(const RankParts& parts, StageLinks& links);
 
   // All repeats of a plan that `table` knows already. Reports as StepRunner::run does, stats apart.
   void run(const plan::StepPlan& plan,
@@ -44,9 +47,22 @@ class DeviceStep {
   };
   using Clock = std::chrono::steady_clock;
 
+  void run_repeats(const plan::StepPlan& plan,
+                   SequenceTable& table,
+                   Deadline deadline,
+                   const ReportResult& report);
+  // One repeat on one of several stages, to its end.
+  void run_stage(const plan::StepPlan& plan,
+                 int repeat,
+                 SequenceTable& table,
+                 Deadline deadline,
+                 const ReportResult& report);
+  // Whether this rank has anything to do in a step, if only for others.
+  bool takes_part(const plan::StepPlan& plan) const;
   void sort_sequences();
   Pass make_pass(int token_capacity);
   void enqueue_layers(const Pass& pass, const Exec& exec) const;
+  void embed(const Pass& pass, const Exec& exec) const;
   void enqueue_samples(const Pass& pass, const Exec& exec) const;
   void enqueue_recorded(const Pass& pass, const Exec& exec);
   void fetch_tokens(int repeat);
@@ -58,12 +74,14 @@ class DeviceStep {
   void send(plan::StepResult result, const ReportResult& report);
 
   const RankParts& parts_;
+  StageLinks& links_;
   int max_samples_;
   DeviceBatch batch_;
   LocalStep step_;
   std::vector<int> samples_;  // of step_.sequences(), those that a token is sampled for
   bool needs_host_ = false;   // some of them, or scores
-  std::map<BatchShape, Recorded> recorded_;
+  // By shape and token capacity, which says how long messages are.
+  std::map<std::pair<BatchShape, int>, Recorded> recorded_;
 
   device::Memory hidden_, rows_, logits_, masked_ids_, chosen_, last_tokens_;  // of the device
   device::Memory argmax_scratch_;

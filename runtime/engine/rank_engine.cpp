@@ -9,10 +9,14 @@
 #include "runtime/base/error.h"
 #include "runtime/base/printable.h"
 #include "runtime/device/device_facts.h"
+#include "transport/device_expert_all_to_all.h"
 #include "transport/device_local_experts.h"
 
 namespace shoal::engine {
 namespace {
+
+// How long ranks may take to meet: the slowest still opens its files.
+constexpr std::chrono::minutes kConnectTimeout{2};
 
 std::vector<int32_t> unused_ids(const loader::Metadata& metadata) {
   std::vector<int32_t> ids;
@@ -56,11 +60,6 @@ RankEngine::RankEngine(const control::Welcome& welcome,
       pool_(std::make_unique<ThreadPool>(settings.num_threads)),
       queue_(settings.backend),
       constraints_(files_.metadata) {
-  if (has_own_steps(settings.backend) && comm.size() > 1)
-    throw Error(ExitCode::kUsage,
-                fmt::format("the {} backend runs one rank in this build, not {}",
-                            backend_name(settings.backend),
-                            comm.size()));
   if (files_.directory.fingerprint() != welcome.model_fingerprint)
     throw ModelFileError(
         fmt::format("error[GGUF-91]: rank {} has other files under this name than the coordinator",
@@ -78,6 +77,10 @@ RankEngine::RankEngine(const control::Welcome& welcome,
       throw Error(ExitCode::kUsage,
                   "a synthetic model has weights on a GPU only: use --backend cuda");
     job.synthetic_seed = 1;
+  }
+  if (has_own_steps(settings.backend) && comm.size() > 1) {
+    device_comm_ = transport::make_device_comm(comm, queue_, Deadline::after(kConnectTimeout));
+    queue_.watch_with([this](bool late) { device_comm_->check(late); });
   }
   weights_ = load_weights(job, *reader_, [&](uint64_t done) { progress(done, total); });
 
@@ -98,6 +101,8 @@ RankEngine::RankEngine(const control::Welcome& welcome,
                                                    .pool = *pool_,
                                                    .kernels = *kernels_,
                                                    .queue = queue_,
+                                                   .experts = *experts_,
+                                                   .device_comm = device_comm_.get(),
                                                    .masked_ids = unused_ids(files_.metadata),
                                                    .constraints = constraints_});
 }
@@ -106,8 +111,11 @@ RankEngine::~RankEngine() = default;
 
 model::StepSizes RankEngine::step_sizes(sharding::RankGrid::Place place) const {
   const auto& placement = plan_.experts[static_cast<size_t>(place.stage)];
+  // Where only the device knows the routing, room for a row a pair.
   const int64_t copies =
-      std::min(config_.num_topk, static_cast<int>(placement.experts(place.ep_rank).size()));
+      has_own_steps(queue_.backend())
+          ? config_.num_topk
+          : std::min(config_.num_topk, static_cast<int>(placement.experts(place.ep_rank).size()));
   return {.backend = queue_.backend(),
           .max_tokens = plan_.max_batch_tokens,
           .max_expert_rows = plan_.max_batch_tokens * plan_.grid.ep(place.stage) * copies};
@@ -119,11 +127,14 @@ std::unique_ptr<transport::ExpertAllToAll> RankEngine::make_experts(
   const transport::AllToAllShape shape{.hidden_size = config_.hidden_size,
                                        .num_topk = config_.num_topk,
                                        .max_token_capacity = plan_.max_batch_tokens};
-  if (has_own_steps(queue_.backend()))
+  if (has_own_steps(queue_.backend()) && plan_.grid.ep(place.stage) == 1)
     return std::make_unique<transport::DeviceLocalExperts>(
         queue_.backend(), config_.num_experts, shape);
   std::vector<int> group(static_cast<size_t>(plan_.grid.ep(place.stage)));
   std::iota(group.begin(), group.end(), plan_.grid.rank({place.stage, 0}));
+  if (device_comm_ != nullptr)
+    return std::make_unique<transport::DeviceExpertAllToAll>(
+        *device_comm_, queue_, group, plan_.experts[stage], shape);
   return transport::make_expert_all_to_all(comm, group, plan_.experts[stage], shape);
 }
 

@@ -9,6 +9,7 @@
 #include "runtime/engine/output_constraints.h"
 #include "runtime/engine/step_runner.h"
 #include "runtime/engine/weight_loader.h"
+#include "transport/device_comm.h"
 
 namespace shoal::engine {
 
@@ -45,6 +46,7 @@ class RankEngine {
   const kernels::KernelTable* kernels_;
   std::unique_ptr<ThreadPool> pool_;
   device::Queue queue_;
+  std::unique_ptr<transport::DeviceComm> device_comm_;  // several ranks with steps of their own
   std::unique_ptr<model::CachePools> pools_;
   std::unique_ptr<transport::ExpertAllToAll> experts_;
   transport::ReplicatedRows gather_;

@@ -8,6 +8,8 @@
 #include "runtime/engine/output_constraints.h"
 #include "runtime/model/cache_pools.h"
 #include "runtime/model/model.h"
+#include "transport/device_comm.h"
+#include "transport/expert_all_to_all.h"
 #include "transport/host_comm.h"
 
 namespace shoal::engine {
@@ -21,6 +23,8 @@ struct RankParts {
   ThreadPool& pool;
   const kernels::KernelTable& kernels;
   const device::Queue& queue;
+  const transport::ExpertAllToAll& experts;
+  transport::DeviceComm* device_comm;  // null where one rank computes, or the CPU's steps run
   std::vector<int32_t> masked_ids;  // never sampled; rising
   OutputConstraints& constraints;
 };

@@ -96,6 +96,32 @@ void StageLinks::send_hidden(const LocalStep& step, TensorView hidden) {
   }
 }
 
+void StageLinks::receive_hidden(const LocalStep& step,
+                                TensorView hidden,
+                                transport::DeviceComm& comm) const {
+  std::vector<transport::DeviceReceive> receives;
+  for (const LocalSequence& local : step.sequences()) {
+    const TensorView rows = hidden.slice_rows(local.first_row, local.first_row + local.num_rows);
+    receives.push_back({grid_.owner(stage_ - 1, local.sequence->admission.home),
+                        rows.data,
+                        static_cast<size_t>(rows.elements()) * sizeof(float)});
+  }
+  comm.exchange({}, receives);
+}
+
+void StageLinks::send_hidden(const LocalStep& step,
+                             TensorView hidden,
+                             transport::DeviceComm& comm) const {
+  std::vector<transport::DeviceSend> sends;
+  for (const LocalSequence& local : step.sequences()) {
+    const TensorView rows = hidden.slice_rows(local.first_row, local.first_row + local.num_rows);
+    sends.push_back({grid_.owner(stage_ + 1, local.sequence->admission.home),
+                     rows.data,
+                     static_cast<size_t>(rows.elements()) * sizeof(float)});
+  }
+  comm.exchange(sends, {});
+}
+
 void StageLinks::send_tokens(const LocalStep& step, const std::vector<int32_t>& sampled) {
   // sampled is indexed by the step's sampling sequences, by_owner by all of them.
   std::vector<int32_t> by_sequence(step.sequences().size(), plan::kPreviousSample);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "runtime/engine/local_step.h"
+#include "transport/device_comm.h"
 #include "transport/host_comm.h"
 
 namespace shoal::engine {
@@ -29,6 +30,10 @@ class StageLinks {
   void receive_hidden(const LocalStep& step, TensorView hidden, Deadline deadline);
   // Rows of this rank's sequences to their owners on the next stage.
   void send_hidden(const LocalStep& step, TensorView hidden);
+
+  // The same where rows lie on a device: enqueued, a message a sequence.
+  void receive_hidden(const LocalStep& step, TensorView hidden, transport::DeviceComm& comm) const;
+  void send_hidden(const LocalStep& step, TensorView hidden, transport::DeviceComm& comm) const;
 
   // Last stage: the tokens just sampled, to the ranks that will embed them. `sampled` holds one
   // token for each sequence of the step that samples, in order.

@@ -21,7 +21,7 @@ TensorView grown(std::vector<float>& memory, int64_t rows, int64_t cols) {
 
 StepRunner::StepRunner(RankParts parts)
     : parts_(std::move(parts)), links_(parts_.comm, parts_.plan.grid) {
-  if (has_own_steps(parts_.queue.backend())) device_ = std::make_unique<DeviceStep>(parts_);
+  if (has_own_steps(parts_.queue.backend())) device_ = std::make_unique<DeviceStep>(parts_, links_);
 }
 
 StepRunner::~StepRunner() = default;

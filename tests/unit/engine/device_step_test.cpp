@@ -62,5 +62,22 @@ TEST(DeviceStep, ARecordedStepGoesOnWhereTheLastEnded) {
   expect_equal(got, want);
 }
 
+// Several ranks: rows and routing go over the device's exchange, and stages hand rows on. Widths
+// that divide the experts and that do not; ranks without a sequence take part.
+TEST(DeviceStep, SameTokensAndScoresOnAnyGrid) {
+  const auto want =
+      LoopbackCluster(kModel, {.context = 256, .max_batch_tokens = 16}).run(mixed_requests());
+  for (const std::vector<int>& grid : std::vector<std::vector<int>>{{2}, {3}, {4}, {1, 1}, {2, 1}}) {
+    SCOPED_TRACE(testing::PrintToString(grid));
+    const auto got = LoopbackCluster(kModel,
+                                     {.ep_per_stage = grid,
+                                      .context = 256,
+                                      .max_batch_tokens = 16,
+                                      .backend = Backend::kReference})
+                         .run(mixed_requests());
+    expect_equal(got, want);
+  }
+}
+
 }  // namespace
 }  // namespace shoal::engine
