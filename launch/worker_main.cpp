@@ -6,7 +6,6 @@
 
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <thread>
 
@@ -16,6 +15,7 @@
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
 #include "runtime/control/grpc/grpc_plan_source.h"
+#include "runtime/device/device_facts.h"
 #include "runtime/engine/file_agreement.h"
 #include "runtime/engine/worker.h"
 #include "transport/mpi_comm.h"
@@ -26,11 +26,6 @@ namespace {
 using namespace shoal;
 using namespace std::chrono_literals;
 
-int ranks_on_host(int world_size) {
-  const auto local = env_value("OMPI_COMM_WORLD_LOCAL_SIZE");
-  return local ? std::max(1, std::atoi(local->c_str())) : world_size;
-}
-
 engine::WorkerIdentity identity(const WorkerEnv& env, int world_size) {
   char host[256] = {};
   gethostname(host, sizeof host - 1);
@@ -39,7 +34,7 @@ engine::WorkerIdentity identity(const WorkerEnv& env, int world_size) {
   result.epoch = env.epoch;
   result.host = host;
   result.build = launch::build_id();
-  result.ranks_on_host = ranks_on_host(world_size);
+  result.ranks_on_host = host_place(world_size).ranks_on_host;
   return result;
 }
 
@@ -75,6 +70,7 @@ int run(int argc, char** argv) {
   transport::MpiEnvironment mpi(argc, argv);
   {
     transport::MpiComm comm;
+    device::choose_gpu(host_place(comm.size()).local_rank);
     log::set_rank(comm.rank());
     control::GrpcPlanSource source(env.coordinator, *credentials, Deadline::after(10s));
     control::RankFailure failure{env.epoch, comm.rank(), 1, ""};

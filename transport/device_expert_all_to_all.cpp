@@ -10,10 +10,6 @@ namespace {
 
 using kernels::ActivationFormat;
 
-// Up to here combine's messages of one rank together are as long as they can become: the links take
-// them in less time than the host needs to learn the exact sizes.
-constexpr int64_t kMaxFixedBytes = 16 << 20;
-
 // Of an expert with replicas: the one at the asking rank, else spread by it (routing_table.cpp).
 sharding::ExpertSlot choose_slot(std::span<const sharding::ExpertSlot> slots, int asking) {
   for (const sharding::ExpertSlot& slot : slots)
@@ -58,7 +54,7 @@ DeviceExpertAllToAll::DeviceExpertAllToAll(DeviceComm& comm,
   by_source_ = make_sorted(ep_, ep_ * capacity);
   const int64_t copies = std::min(shape.num_topk, most_experts_);
   const int64_t fixed_rows =
-      std::min(capacity * copies * ep_, kMaxFixedBytes / (shape.hidden_size * int64_t{4}));
+      std::min(capacity * copies * ep_, shape_.max_fixed_bytes / (shape.hidden_size * int64_t{4}));
   const auto row_bytes = static_cast<size_t>(shape.hidden_size) * sizeof(float);
   send_ = memory(static_cast<size_t>(ep_ * capacity * copies) * row_bytes);
   receive_ =
@@ -107,7 +103,7 @@ int64_t DeviceExpertAllToAll::pairs_a_message() const {
 
 bool DeviceExpertAllToAll::recordable(int token_capacity) const {
   const int64_t pairs = int64_t{token_capacity} * std::min(shape_.num_topk, most_experts_);
-  return ep_ * pairs * shape_.hidden_size * int64_t{sizeof(float)} <= kMaxFixedBytes;
+  return ep_ * pairs * shape_.hidden_size * int64_t{sizeof(float)} <= shape_.max_fixed_bytes;
 }
 
 void DeviceExpertAllToAll::sort(Sorted& sorted,
@@ -250,9 +246,8 @@ void DeviceExpertAllToAll::combine(DispatchHandle&&,
                                    const Exec& exec) {
   const auto row_bytes = static_cast<size_t>(shape_.hidden_size) * sizeof(float);
   const auto rows_in = [&](const device::Memory& memory) {
-    return view_f32(memory.as<float>(),
-                    static_cast<int64_t>(memory.size() / row_bytes),
-                    shape_.hidden_size);
+    return view_f32(
+        memory.as<float>(), static_cast<int64_t>(memory.size() / row_bytes), shape_.hidden_size);
   };
   kernels_.move_rows({.input = expert_out,
                       .from = by_expert_.groups.slot_of_pair,

@@ -62,17 +62,17 @@ class DeviceExpertAllToAll final : public ExpertAllToAll {
   int ep_ = 1, ep_rank_ = 0;
   int most_experts_ = 0;  // of any rank of the group
 
-  device::Memory tables_;                       // who serves an expert, from everybody's view
-  const int32_t* rank_of_expert_ = nullptr;     // [num_experts], for own pairs
-  const int32_t* expert_here_ = nullptr;        // [ep, num_experts] local index or -1, by source
-  const int32_t* source_if_here_ = nullptr;     // [ep, num_experts] source or -1
+  device::Memory tables_;                    // who serves an expert, from everybody's view
+  const int32_t* rank_of_expert_ = nullptr;  // [num_experts], for own pairs
+  const int32_t* expert_here_ = nullptr;     // [ep, num_experts] local index or -1, by source
+  const int32_t* source_if_here_ = nullptr;  // [ep, num_experts] source or -1
   int num_experts_ = 0;
 
-  device::Memory own_ids_, all_ids_;            // [capacity, num_topk], [ep * capacity, num_topk]
+  device::Memory own_ids_, all_ids_;  // [capacity, num_topk], [ep * capacity, num_topk]
   Sorted by_destination_, by_expert_, by_source_;
-  device::Memory values_, scales_, sums_;       // of all ranks' rows
-  device::Memory send_, receive_;               // combine's rows
-  device::Memory host_starts_;                  // staging: of by_destination_, of by_source_
+  device::Memory values_, scales_, sums_;  // of all ranks' rows
+  device::Memory send_, receive_;          // combine's rows
+  device::Memory host_starts_;             // staging: of by_destination_, of by_source_
   device::Mark starts_arrived_;
 
   Routing routing_;  // of the dispatch under way; its arrays are the caller's

@@ -91,6 +91,9 @@ struct AllToAllShape {
   int64_t hidden_size = 0;
   int num_topk = 0;
   int max_token_capacity = 0;  // sizes the receive buffers once; Routing::token_capacity <= this
+  // On a device: up to so many bytes the messages of combine are sent at their longest, which
+  // links do in less time than the host needs to learn their exact sizes.
+  int64_t max_fixed_bytes = 16 << 20;
 };
 
 // group: this rank's index in the group is ep_rank, and group_ranks[i] is the HostComm rank of ep

@@ -37,7 +37,14 @@ class Request {
 };
 
 // What crosses which kind of exchange; keeps streams of messages apart.
-enum class Tag : int { kDispatch = 1, kCombine = 2, kHidden = 3, kToken = 4, kControl = 5, kDevice = 6 };
+enum class Tag : int {
+  kDispatch = 1,
+  kCombine = 2,
+  kHidden = 3,
+  kToken = 4,
+  kControl = 5,
+  kDevice = 6
+};
 
 class HostComm {
  public:

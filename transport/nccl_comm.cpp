@@ -24,8 +24,7 @@ constexpr std::chrono::seconds kEnd{2};
 std::string words(ncclResult_t result, ncclComm_t comm) {
   const char* last = comm != nullptr ? ncclGetLastError(comm) : nullptr;
   const bool more = last != nullptr && last[0] != '\0';
-  return fmt::format(
-      "{}{}{}", ncclGetErrorString(result), more ? ": " : "", more ? last : "");
+  return fmt::format("{}{}{}", ncclGetErrorString(result), more ? ": " : "", more ? last : "");
 }
 
 ncclUniqueId share_id(HostComm& host, Deadline deadline) {
@@ -114,8 +113,7 @@ NcclComm::~NcclComm() {
 
 void NcclComm::checked(ncclResult_t result, const char* call, std::source_location place) const {
   if (result == ncclSuccess || result == ncclInProgress) return;
-  throw PeerLost(
-      -1, fmt::format("{} on rank {}: {}", call, rank(), words(result, comm_)), place);
+  throw PeerLost(-1, fmt::format("{} on rank {}: {}", call, rank(), words(result, comm_)), place);
 }
 
 void NcclComm::settle(const char* call, std::source_location place) {
@@ -137,10 +135,11 @@ void NcclComm::check(bool late) {
   checked(ncclCommGetAsyncError(comm_, &state), "ncclCommGetAsyncError");
   checked(state, "an exchange between GPUs");
   if (late)
-    throw PeerLost(-1,
-                   fmt::format("rank {} waits for its peers' GPUs: none has ended on this host, and "
-                               "the step's deadline has passed",
-                               rank()));
+    throw PeerLost(
+        -1,
+        fmt::format("rank {} waits for its peers' GPUs: none has ended on this host, and "
+                    "the step's deadline has passed",
+                    rank()));
 }
 
 void NcclComm::exchange(std::span<const DeviceSend> sends,

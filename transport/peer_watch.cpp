@@ -21,7 +21,7 @@ constexpr std::chrono::milliseconds kBetweenLooks{5};
 
 // What two processes have in common when one can watch the other.
 struct Identity {
-  std::array<char, 64> boot{};       // of this run of the kernel
+  std::array<char, 64> boot{};        // of this run of the kernel
   std::array<char, 64> namespace_{};  // of process ids
   int pid = 0;
 };
@@ -76,8 +76,7 @@ void PeerWatch::check() {
   for (const Peer& peer : peers_) {
     pollfd ended = {.fd = peer.fd, .events = POLLIN, .revents = 0};
     if (::poll(&ended, 1, 0) > 0)
-      throw PeerLost(peer.rank,
-                     fmt::format("rank {} has ended (process {})", peer.rank, peer.pid));
+      throw PeerLost(peer.rank, fmt::format("rank {} has ended (process {})", peer.rank, peer.pid));
   }
 }
 

@@ -4,14 +4,17 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <optional>
 
 #include "launch/program.h"
 #include "loader/io/model_files.h"
+#include "runtime/base/env.h"
 #include "runtime/base/error.h"
 #include "runtime/device/device_facts.h"
 #include "runtime/engine/file_agreement.h"
 #include "runtime/engine/worker.h"
 #include "sharding/planner.h"
+#include "transport/nccl_world.h"
 
 namespace shoal::launch {
 
@@ -23,20 +26,54 @@ constexpr uint64_t kDeviceReserve = uint64_t{1} << 30;
 // For the slowest rank to have looked at its files.
 constexpr std::chrono::minutes kHeadersTimeout{2};
 
-Backend choose_backend(const ClusterOptions& shape, int world_size) {
-  if (shape.backend == "cuda") {
-    if (world_size > 1)
-      throw Error(ExitCode::kUsage,
-                  fmt::format("the cuda backend runs one rank in this build, not {}", world_size));
-    return Backend::kCuda;
+// The smallest of what the ranks say. Collective.
+uint64_t least_of_ranks(transport::HostComm& comm, uint64_t own) {
+  std::vector<uint64_t> all(static_cast<size_t>(comm.size()), own);
+  std::vector<transport::Request> requests;
+  for (int rank = 0; rank < comm.size(); ++rank) {
+    if (rank == comm.rank()) continue;
+    requests.push_back(comm.irecv(
+        rank,
+        transport::Tag::kControl,
+        std::as_writable_bytes(std::span<uint64_t>(&all[static_cast<size_t>(rank)], 1))));
+    requests.push_back(comm.isend(
+        rank, transport::Tag::kControl, std::as_bytes(std::span<const uint64_t>(&own, 1))));
   }
+  transport::wait_all(requests, Deadline::after(kHeadersTimeout));
+  return *std::min_element(all.begin(), all.end());
+}
+
+// What all ranks compute with, which they must plan alike for.
+struct Machine {
+  Backend backend = Backend::kCpu;
+  std::string gpu;                     // its name; empty on the CPU
+  std::optional<uint64_t> gpu_memory;  // for each rank
+};
+
+Machine agree_on_machine(const ClusterOptions& shape, transport::HostComm& comm) {
   std::string reason;
-  const bool fits = shape.backend == "auto" && world_size == 1;
-  return fits && device::gpu_answers(reason) ? Backend::kCuda : Backend::kCpu;
+  const bool several = transport::has_nccl(reason);
+  if (shape.backend == "cuda" && comm.size() > 1 && !several) throw Error(ExitCode::kUsage, reason);
+  const int ranks_here = host_place(comm.size()).ranks_on_host;
+  const bool fits =
+      shape.backend == "auto" && (comm.size() == 1 || several) && ranks_here <= device::num_gpus();
+  Machine machine;
+  if (shape.backend != "cuda" && least_of_ranks(comm, fits ? 1 : 0) == 0) return machine;
+  const device::DeviceFacts gpu = device::gpu_facts();
+  const auto sharing = static_cast<uint64_t>((ranks_here - 1) / device::num_gpus() + 1);
+  const uint64_t part = gpu.free_bytes / sharing;
+  machine.backend = Backend::kCuda;
+  machine.gpu = gpu.name;
+  machine.gpu_memory = least_of_ranks(comm, part - std::min(part, kDeviceReserve));
+  if (comm.rank() == 0) fmt::print(stderr, "backend: cuda, {}\n", gpu.name);
+  return machine;
 }
 
 // What this rank makes of its files.
-EngineModel open_here(const ModelOptions& model, const ClusterOptions& shape, int world_size) {
+EngineModel open_here(const ModelOptions& model,
+                      const ClusterOptions& shape,
+                      const Machine& machine,
+                      int world_size) {
   if (world_size % shape.pp != 0)
     throw Error(
         ExitCode::kUsage,
@@ -53,14 +90,9 @@ EngineModel open_here(const ModelOptions& model, const ClusterOptions& shape, in
   }
   sharding::ClusterSpec spec = shape.spec();
   spec.ep_per_stage.assign(static_cast<size_t>(shape.pp), world_size / shape.pp);
-  result.backend = spec.backend = choose_backend(shape, world_size);
-  if (result.backend == Backend::kCuda) {
-    const device::DeviceFacts gpu = device::gpu_facts();
-    result.device = gpu.name;
-    fmt::print(stderr, "backend: cuda, {}\n", gpu.name);
-    if (!spec.memory_per_rank)
-      spec.memory_per_rank = gpu.free_bytes - std::min(gpu.free_bytes, kDeviceReserve);
-  }
+  result.backend = spec.backend = machine.backend;
+  result.device = machine.gpu;
+  if (!spec.memory_per_rank) spec.memory_per_rank = machine.gpu_memory;
   auto planned = sharding::plan_shards(files.directory, result.config, spec);
   if (const auto* refusal = std::get_if<sharding::Refusal>(&planned))
     throw Error(refusal->usage ? ExitCode::kUsage : ExitCode::kDoesNotFit, refusal->reason);
@@ -73,9 +105,10 @@ EngineModel open_here(const ModelOptions& model, const ClusterOptions& shape, in
 EngineModel open_engine_model(const ModelOptions& model,
                               const ClusterOptions& shape,
                               transport::HostComm& comm) {
+  const Machine machine = agree_on_machine(shape, comm);
   EngineModel result;
   engine::agree_after(comm, Deadline::after(kHeadersTimeout), [&] {
-    result = open_here(model, shape, comm.size());
+    result = open_here(model, shape, machine, comm.size());
   });
   return result;
 }

@@ -25,7 +25,7 @@ struct EngineModel {
 };
 // Throws Error where the shape does not fit the ranks, the model or the GPU's memory, and
 // engine::SharedVerdict on all ranks where the files are bad for one. --backend auto is cuda where
-// one rank meets a GPU that answers.
+// every rank finds a GPU of its own. Collective.
 EngineModel open_engine_model(const ModelOptions& model,
                               const ClusterOptions& shape,
                               transport::HostComm& comm);

@@ -1,5 +1,6 @@
 #include "runtime/base/env.h"
 
+#include <algorithm>
 #include <cctype>
 #include <cstdlib>
 
@@ -34,6 +35,17 @@ long step_timeout_ms() {
   const auto text = env_value("SHOAL_STEP_TIMEOUT_MS");
   const long value = text ? std::strtol(text->c_str(), nullptr, 10) : 0;
   return value > 0 ? value : 30'000;
+}
+
+HostPlace host_place(int world_size) {
+  const auto number = [](const char* name, int otherwise) {
+    const auto text = env_value(name);
+    return text ? std::atoi(text->c_str()) : otherwise;
+  };
+  HostPlace place;
+  place.local_rank = number("OMPI_COMM_WORLD_LOCAL_RANK", number("SLURM_LOCALID", 0));
+  place.ranks_on_host = std::max(1, number("OMPI_COMM_WORLD_LOCAL_SIZE", world_size));
+  return place;
 }
 
 }  // namespace shoal

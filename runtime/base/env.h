@@ -27,6 +27,14 @@ long step_timeout_ms();
 // The value of SHOAL_<FLAG>: "ctx-size" -> SHOAL_CTX_SIZE.
 std::optional<std::string> env_flag(std::string_view flag);
 
+// What mpirun or srun says of this process among those of its job on this host; a process that
+// nobody started so is the only one.
+struct HostPlace {
+  int local_rank = 0;
+  int ranks_on_host = 1;
+};
+HostPlace host_place(int world_size);
+
 // One variable of the outer world (PATH, SLURM_*, OMPI_*, NO_COLOR, HOME ...).
 std::optional<std::string> env_value(const char* name);
 

@@ -153,7 +153,8 @@ void launch(void* graph, void* stream) {
 }
 
 void free_graph(void* graph) noexcept {
-  if (!abandoned) cuda_warn(cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph)), "cudaGraphExecDestroy");
+  if (!abandoned)
+    cuda_warn(cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(graph)), "cudaGraphExecDestroy");
 }
 
 }  // namespace cuda

@@ -1,7 +1,8 @@
 // The steps of a backend with memory and a queue of its own: everything from the token ids to the
-// sampled tokens is enqueued, and the host only waits for what it must report. A pure decode step is recorded once a shape and then launched whole; in a burst the next
-// repeat is launched before the last one's tokens are back. Sequences that draw, or want
-// log-probabilities, bring their logits to the host (row_results.h). One thread.
+// sampled tokens is enqueued, and the host only waits for what it must report. A pure decode step
+// is recorded once a shape and then launched whole; in a burst the next repeat is launched before
+// the last one's tokens are back. Sequences that draw, or want log-probabilities, bring their
+// logits to the host (row_results.h). One thread.
 //
 // Where the model is cut into pipeline stages, rows go on to the next stage on the device and
 // sampled tokens back to the first through the host (StageLinks); nothing is recorded there.

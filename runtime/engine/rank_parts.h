@@ -25,7 +25,7 @@ struct RankParts {
   const device::Queue& queue;
   const transport::ExpertAllToAll& experts;
   transport::DeviceComm* device_comm;  // null where one rank computes, or the CPU's steps run
-  std::vector<int32_t> masked_ids;  // never sampled; rising
+  std::vector<int32_t> masked_ids;     // never sampled; rising
   OutputConstraints& constraints;
 };
 

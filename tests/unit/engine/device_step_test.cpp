@@ -67,7 +67,8 @@ TEST(DeviceStep, ARecordedStepGoesOnWhereTheLastEnded) {
 TEST(DeviceStep, SameTokensAndScoresOnAnyGrid) {
   const auto want =
       LoopbackCluster(kModel, {.context = 256, .max_batch_tokens = 16}).run(mixed_requests());
-  for (const std::vector<int>& grid : std::vector<std::vector<int>>{{2}, {3}, {4}, {1, 1}, {2, 1}}) {
+  for (const std::vector<int>& grid :
+       std::vector<std::vector<int>>{{2}, {3}, {4}, {1, 1}, {2, 1}}) {
     SCOPED_TRACE(testing::PrintToString(grid));
     const auto got = LoopbackCluster(kModel,
                                      {.ep_per_stage = grid,
