@@ -30,22 +30,26 @@ __device__ inline void group_few_rows(FewPairs& pairs, const RowGroups& groups) 
   const int num_pairs = static_cast<int>(groups.num_pairs);
   const int thread = threadIdx.x;
   __syncthreads();  // the ids are there before they are compared
+  // Negative ids are those of no expert: unsigned, they come after all others.
   if (thread < num_pairs) {
+    const auto own = static_cast<unsigned>(pairs.ids[thread]);
+    const bool known = pairs.ids[thread] >= 0;
     int slot = 0;
-    bool first = true;
+    bool first = known;
     for (int p = 0; p < num_pairs; ++p) {
-      const bool same_before = p < thread && pairs.ids[p] == pairs.ids[thread];
-      slot += pairs.ids[p] < pairs.ids[thread] || same_before ? 1 : 0;
+      const auto other = static_cast<unsigned>(pairs.ids[p]);
+      const bool same_before = p < thread && other == own;
+      slot += other < own || same_before ? 1 : 0;
       first = first && !same_before;
     }
     pairs.first_of_expert[thread] = first;
-    groups.row_of_slot[slot] = thread / groups.num_topk;
-    groups.slot_of_pair[thread] = slot;
+    if (known) groups.row_of_slot[slot] = thread / groups.num_topk;
+    groups.slot_of_pair[thread] = known ? slot : -1;
   }
   __syncthreads();  // who is first is known before experts are numbered
   int start = 0, count = 0, place = 0, num_active = 0;
   for (int p = 0; p < num_pairs; ++p) {
-    const bool before = pairs.ids[p] < thread;
+    const bool before = static_cast<unsigned>(pairs.ids[p]) < static_cast<unsigned>(thread);
     start += before ? 1 : 0;
     count += pairs.ids[p] == thread ? 1 : 0;
     place += before && pairs.first_of_expert[p] ? 1 : 0;

@@ -52,6 +52,51 @@ TEST(CudaRowGroups, EqualReference) {
   }
 }
 
+TEST(CudaExchangeRows, MapPlaceAndMoveEqualReference) {
+  SHOAL_SKIP_WITHOUT_GPU();
+  // Two tables of four ids, three rows each; seven rows out, of which the last is padding.
+  Both<int32_t> ids({0, 3, 1, -1, 2, 0, 3, 3, 1, 2, 0, -1}), tables({1, 0, -1, 1, 0, -1, 1, 0});
+  Both<int32_t> mapped(14, 5);
+  run_on_both(&KernelTable::map_ids, [&](Side side) {
+    return MapIdsParams{.ids = ids.rows(side, 6, 2),
+                        .table = tables.at(side),
+                        .num_ids = 4,
+                        .rows_per_table = 3,
+                        .output = mapped.rows(side, 7, 2)};
+  });
+  mapped.expect_same();
+  Both<int32_t> starts(3, -1), rows(14, -1), slots(14, -1);
+  Both<ActiveRows> active(2, ActiveRows{});
+  const auto groups = [&](Side side) {
+    return RowGroups{.num_experts = 2,
+                     .num_topk = 2,
+                     .num_pairs = 14,
+                     .starts = starts.at(side),
+                     .row_of_slot = rows.at(side),
+                     .slot_of_pair = slots.at(side),
+                     .active = active.at(side)};
+  };
+  run_on_both(&KernelTable::group_rows, [&](Side side) {
+    return GroupRowsParams{.topk_ids = mapped.rows(side, 7, 2), .groups = groups(side)};
+  });
+  run_on_both(&KernelTable::place_pairs, [&](Side side) {
+    return PlacePairsParams{.ids = mapped.rows(side, 7, 2), .groups = groups(side), .capacity = 9};
+  });
+  slots.expect_same();
+  Both<int32_t> order({13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0});
+  for (const int64_t cols : {64, 70}) {
+    Both<float> input(random_floats(14 * cols, 8u)), output(18 * cols, 0.0f);
+    run_on_both(&KernelTable::move_rows, [&](Side side) {
+      return MoveRowsParams{.input = input.rows(side, 14, cols),
+                            .from = order.at(side),
+                            .to = slots.at(side),
+                            .num_pairs = 14,
+                            .output = output.rows(side, 18, cols)};
+    });
+    output.expect_same();
+  }
+}
+
 TEST(CudaCombineRows, EqualsReference) {
   SHOAL_SKIP_WITHOUT_GPU();
   for (const bool with_shared : {false, true})
