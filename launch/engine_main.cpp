@@ -15,7 +15,6 @@
 #include "loader/io/lost_mapping.h"
 #include "runtime/base/env.h"
 #include "runtime/base/error.h"
-#include "runtime/device/device_facts.h"
 #include "runtime/engine/file_agreement.h"
 #include "transport/loopback_comm.h"
 #include "transport/mpi_comm.h"
@@ -72,7 +71,6 @@ int main(int argc, char** argv) {
     transport::MpiEnvironment mpi(argc, argv);
     {
       transport::MpiComm comm;
-      device::choose_gpu(host_place(comm.size()).local_rank);
       const int code = run_engine(comm, arguments);
       // A rank that failed leaves its peers waiting: none of them can finalize.
       if (code != 0) _exit(code);

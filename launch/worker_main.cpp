@@ -15,7 +15,6 @@
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
 #include "runtime/control/grpc/grpc_plan_source.h"
-#include "runtime/device/device_facts.h"
 #include "runtime/engine/file_agreement.h"
 #include "runtime/engine/worker.h"
 #include "transport/mpi_comm.h"
@@ -70,7 +69,6 @@ int run(int argc, char** argv) {
   transport::MpiEnvironment mpi(argc, argv);
   {
     transport::MpiComm comm;
-    device::choose_gpu(host_place(comm.size()).local_rank);
     log::set_rank(comm.rank());
     control::GrpcPlanSource source(env.coordinator, *credentials, Deadline::after(10s));
     control::RankFailure failure{env.epoch, comm.rank(), 1, ""};

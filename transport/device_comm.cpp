@@ -5,10 +5,8 @@
 
 namespace shoal::transport {
 
-std::unique_ptr<DeviceComm> make_device_comm(HostComm& host,
-                                             const device::Queue& queue,
-                                             Deadline deadline) {
-  if (queue.backend() == Backend::kCuda) return make_nccl_comm(host, queue, deadline);
+std::unique_ptr<DeviceComm> make_device_comm(HostComm& host, const device::Queue& queue) {
+  if (queue.backend() == Backend::kCuda) return make_nccl_comm(host, queue);
   return std::make_unique<HostDeviceComm>(host);
 }
 

@@ -32,6 +32,10 @@ class DeviceComm {
   virtual int rank() const = 0;
   virtual int size() const = 0;
 
+  // Collective, before the first exchange: returns when every rank has reached every other, so that
+  // nothing is left to be set up inside a recording.
+  virtual void connect(Deadline deadline) = 0;
+
   // All of them at once: none waits for another, whatever their order. A rank may send to itself.
   // Empty messages are left out, on both sides. Throws PeerLost, or Error with the call's place.
   virtual void exchange(std::span<const DeviceSend> sends,
@@ -50,10 +54,7 @@ class DeviceComm {
   virtual void on_abort(std::function<void()> before) = 0;
 };
 
-// Collective over the ranks of `host` for kCuda: returns when every rank can reach every other.
-// Throws Error (usage) for a backend whose exchange this build lacks.
-std::unique_ptr<DeviceComm> make_device_comm(HostComm& host,
-                                             const device::Queue& queue,
-                                             Deadline deadline);
+// Both outlive it. Throws Error (usage) for a backend whose exchange this build lacks.
+std::unique_ptr<DeviceComm> make_device_comm(HostComm& host, const device::Queue& queue);
 
 }  // namespace shoal::transport

@@ -46,18 +46,17 @@ ncclUniqueId share_id(HostComm& host, Deadline deadline) {
 
 bool has_nccl(std::string&) { return true; }
 
-std::unique_ptr<DeviceComm> make_nccl_comm(HostComm& host,
-                                           const device::Queue& queue,
-                                           Deadline deadline) {
-  return std::make_unique<NcclComm>(host, queue, deadline);
+std::unique_ptr<DeviceComm> make_nccl_comm(HostComm& host, const device::Queue& queue) {
+  return std::make_unique<NcclComm>(host, queue);
 }
 
-NcclComm::NcclComm(HostComm& host, const device::Queue& queue, Deadline deadline)
-    : host_(host), queue_(queue), watch_(host, deadline), deadline_(deadline) {
+void NcclComm::connect(Deadline deadline) {
+  deadline_ = deadline;
+  watch_.emplace(host_, deadline);
   device::cuda_check(cudaGetDevice(&gpu_), "cudaGetDevice");
   try {
     make();
-    connect_all(deadline);
+    meet_all(deadline);
   } catch (...) {
     abort();
     throw;
@@ -75,7 +74,7 @@ void NcclComm::make() {
   settle("ncclCommInitRank");
 }
 
-void NcclComm::connect_all(Deadline deadline) {
+void NcclComm::meet_all(Deadline deadline) {
   constexpr size_t kBytes = 4096;
   const auto ranks = static_cast<size_t>(size());
   const device::Memory memory(device::MemoryKind::kDevice, 2 * ranks * kBytes);
@@ -121,7 +120,7 @@ void NcclComm::settle(const char* call, std::source_location place) {
     ncclResult_t state = ncclSuccess;
     checked(ncclCommGetAsyncError(comm_, &state), "ncclCommGetAsyncError", place);
     if (state == ncclSuccess) return;
-    if (state != ncclInProgress) watch_.check();  // who it was, rather than that something broke
+    if (state != ncclInProgress) watch_->check();  // who it was, rather than that something broke
     checked(state, call, place);
     check(deadline_.passed());
     std::this_thread::yield();
@@ -129,7 +128,8 @@ void NcclComm::settle(const char* call, std::source_location place) {
 }
 
 void NcclComm::check(bool late) {
-  watch_.check();
+  if (!watch_) return;  // nothing is exchanged yet
+  watch_->check();
   if (comm_ == nullptr) throw PeerLost(-1, "the exchange between GPUs was ended");
   ncclResult_t state = ncclSuccess;
   checked(ncclCommGetAsyncError(comm_, &state), "ncclCommGetAsyncError");

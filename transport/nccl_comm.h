@@ -4,6 +4,7 @@
 #pragma once
 #include <nccl.h>
 
+#include <optional>
 #include <source_location>
 #include <vector>
 
@@ -14,16 +15,15 @@ namespace shoal::transport {
 
 class NcclComm final : public DeviceComm {
  public:
-  // Collective over `host`, which carries the bootstrap only. `queue` outlives the comm and carries
-  // all its exchanges. Every pair of ranks has exchanged something when this returns, so that
-  // nothing is left to be set up inside a recording.
-  NcclComm(HostComm& host, const device::Queue& queue, Deadline deadline);
+  // `host` carries the bootstrap only, `queue` all exchanges.
+  NcclComm(HostComm& host, const device::Queue& queue) : host_(host), queue_(queue) {}
   ~NcclComm() override;
   NcclComm(const NcclComm&) = delete;
   NcclComm& operator=(const NcclComm&) = delete;
 
   int rank() const override { return host_.rank(); }
   int size() const override { return host_.size(); }
+  void connect(Deadline deadline) override;
   void exchange(std::span<const DeviceSend> sends,
                 std::span<const DeviceReceive> receives) override;
   void check(bool late) override;
@@ -33,7 +33,7 @@ class NcclComm final : public DeviceComm {
 
  private:
   void make();
-  void connect_all(Deadline deadline);
+  void meet_all(Deadline deadline);
   void checked(ncclResult_t result,
                const char* call,
                std::source_location place = std::source_location::current()) const;
@@ -42,10 +42,10 @@ class NcclComm final : public DeviceComm {
 
   HostComm& host_;
   const device::Queue& queue_;
-  PeerWatch watch_;
+  std::optional<PeerWatch> watch_;
   int gpu_ = 0;
   ncclComm_t comm_ = nullptr;
-  Deadline deadline_;
+  Deadline deadline_ = Deadline::never();
   std::vector<std::function<void()>> before_;
 };
 

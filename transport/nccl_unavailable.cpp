@@ -10,7 +10,7 @@ bool has_nccl(std::string& reason) {
   return false;
 }
 
-std::unique_ptr<DeviceComm> make_nccl_comm(HostComm&, const device::Queue&, Deadline) {
+std::unique_ptr<DeviceComm> make_nccl_comm(HostComm&, const device::Queue&) {
   std::string reason;
   has_nccl(reason);
   throw Error(ExitCode::kUsage, reason);

@@ -11,8 +11,6 @@ namespace shoal::transport {
 // Whether several ranks can compute on GPUs in this build; if not, why not in `reason`.
 bool has_nccl(std::string& reason);
 
-std::unique_ptr<DeviceComm> make_nccl_comm(HostComm& host,
-                                           const device::Queue& queue,
-                                           Deadline deadline);
+std::unique_ptr<DeviceComm> make_nccl_comm(HostComm& host, const device::Queue& queue);
 
 }  // namespace shoal::transport

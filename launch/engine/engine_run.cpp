@@ -59,6 +59,7 @@ Machine agree_on_machine(const ClusterOptions& shape, transport::HostComm& comm)
       shape.backend == "auto" && (comm.size() == 1 || several) && ranks_here <= device::num_gpus();
   Machine machine;
   if (shape.backend != "cuda" && least_of_ranks(comm, fits ? 1 : 0) == 0) return machine;
+  device::choose_gpu(host_place(comm.size()).local_rank);
   const device::DeviceFacts gpu = device::gpu_facts();
   const auto sharing = static_cast<uint64_t>((ranks_here - 1) / device::num_gpus() + 1);
   const uint64_t part = gpu.free_bytes / sharing;

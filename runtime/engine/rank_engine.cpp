@@ -15,9 +15,6 @@
 namespace shoal::engine {
 namespace {
 
-// How long ranks may take to meet: the slowest still opens its files.
-constexpr std::chrono::minutes kConnectTimeout{2};
-
 std::vector<int32_t> unused_ids(const loader::Metadata& metadata) {
   std::vector<int32_t> ids;
   const loader::Vocab vocab = loader::parse_vocab(metadata);
@@ -79,7 +76,7 @@ RankEngine::RankEngine(const control::Welcome& welcome,
     job.synthetic_seed = 1;
   }
   if (has_own_steps(settings.backend) && comm.size() > 1) {
-    device_comm_ = transport::make_device_comm(comm, queue_, Deadline::after(kConnectTimeout));
+    device_comm_ = transport::make_device_comm(comm, queue_);
     queue_.watch_with([this](bool late) { device_comm_->check(late); });
   }
   weights_ = load_weights(job, *reader_, [&](uint64_t done) { progress(done, total); });
@@ -108,6 +105,10 @@ RankEngine::RankEngine(const control::Welcome& welcome,
 }
 
 RankEngine::~RankEngine() = default;
+
+void RankEngine::connect(Deadline deadline) {
+  if (device_comm_ != nullptr) device_comm_->connect(deadline);
+}
 
 model::StepSizes RankEngine::step_sizes(sharding::RankGrid::Place place) const {
   const auto& placement = plan_.experts[static_cast<size_t>(place.stage)];

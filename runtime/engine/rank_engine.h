@@ -28,6 +28,9 @@ class RankEngine {
              const std::function<void(uint64_t, uint64_t)>& progress);
   ~RankEngine();
 
+  // Collective over the job, before the first plan: ranks that compute on devices meet there.
+  void connect(Deadline deadline);
+
   StepRunner& runner() { return *runner_; }
   const loader::ReadLedger& ledger() const { return reader_->ledger(); }
   const char* kernels_name() const { return kernels_->name; }

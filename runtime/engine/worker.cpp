@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <thread>
 
+#include "runtime/base/env.h"
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
 #include "runtime/base/printable.h"
+#include "runtime/device/device_facts.h"
 #include "runtime/engine/file_agreement.h"
 #include "runtime/engine/rank_engine.h"
 
@@ -18,6 +20,8 @@ namespace {
 constexpr std::chrono::minutes kWelcomeTimeout{5};
 // For the slowest rank to have looked at its files, and to have loaded its weights.
 constexpr std::chrono::minutes kHeadersTimeout{2};
+// For GPUs that all have their weights to meet.
+constexpr std::chrono::minutes kConnectTimeout{2};
 constexpr std::chrono::minutes kLoadTimeout{60};
 constexpr std::chrono::seconds kIdleWait{1};
 constexpr std::chrono::milliseconds kProgressEvery{100};
@@ -109,14 +113,14 @@ void run_worker(control::PlanSource& source,
     source.report(control::LoadProgress{
         .epoch = welcome->epoch, .rank = comm.rank(), .bytes_done = done, .bytes_total = total});
   };
+  const Backend backend = backend_of(welcome->plan, comm.rank());
+  if (backend == Backend::kCuda) device::choose_gpu(host_place(comm.size()).local_rank);
   std::unique_ptr<RankEngine> engine;
   agree_after(comm, Deadline::after(kLoadTimeout), [&] {
     engine = std::make_unique<RankEngine>(
-        *welcome,
-        comm,
-        RankSettings{.backend = backend_of(welcome->plan, comm.rank()), .num_threads = threads},
-        progress);
+        *welcome, comm, RankSettings{.backend = backend, .num_threads = threads}, progress);
   });
+  engine->connect(Deadline::after(kConnectTimeout));
   const control::LoadProgress ready = ready_report(*engine, welcome->epoch, comm.rank());
   for (const auto& [name, bytes] : ready.bytes_by_class)
     log::info("read {} of {}", human_bytes(bytes), name);

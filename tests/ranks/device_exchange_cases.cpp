@@ -22,7 +22,8 @@ struct DeviceWorld {
   device::Queue queue{test_backend()};
   std::unique_ptr<DeviceComm> comm;
   DeviceWorld() {
-    comm = make_device_comm(world_comm(), queue, Deadline::after(std::chrono::seconds(60)));
+    comm = make_device_comm(world_comm(), queue);
+    comm->connect(Deadline::after(std::chrono::seconds(60)));
     queue.watch_with([this](bool late) { comm->check(late); });
   }
 };
