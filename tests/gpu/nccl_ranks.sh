@@ -39,7 +39,7 @@ echo "gpus: $gpus; $(nvidia-smi --query-gpu=name,driver_version --format=csv,noh
 for ranks in "${widths[@]}"; do
   for test in device_exchange_test device_text_test; do
     begin=$SECONDS
-    on_ranks "$ranks" 70 "$build/tests/$test" >"$log/$test.$ranks" 2>&1
+    on_ranks "$ranks" 45 "$build/tests/$test" >"$log/$test.$ranks" 2>&1
     status=$?
     all_pass "$ranks" "$log/$test.$ranks"
     verdict "$test on $ranks ranks (exit $status, $((SECONDS - begin)) s)" $?
@@ -48,10 +48,10 @@ for ranks in "${widths[@]}"; do
   done
 done
 
-prompt="Explain what a mutex is."
+prompt="A mutex is a lock that"
 "$build/bin/shoal-engine" greedy --backend cpu -m "$model" -p "$prompt" -n 48 >"$log/cpu" 2>/dev/null
 for ranks in "${widths[@]}"; do
-  on_ranks "$ranks" 60 "$build/bin/shoal-engine" greedy --backend cuda -m "$model" -p "$prompt" \
+  on_ranks "$ranks" 45 "$build/bin/shoal-engine" greedy --backend cuda -m "$model" -p "$prompt" \
     -n 48 >"$log/text.$ranks" 2>"$log/text.$ranks.err"
   cmp -s "$log/cpu" "$log/text.$ranks"
   same=$?
@@ -62,7 +62,7 @@ done
 for ranks in "${widths[@]}"; do
   [ "$ranks" -gt 1 ] || continue
   SHOAL_STEP_TIMEOUT_MS=4000
-  on_ranks "$ranks" 60 "$build/bin/shoal-engine" greedy --backend cuda -m "$model" -p "$prompt" \
+  on_ranks "$ranks" 45 "$build/bin/shoal-engine" greedy --backend cuda -m "$model" -p "$prompt" \
     -n 990 -c 1024 -v >"$log/kill.$ranks" 2>&1 &
   runner=$!
   for _ in $(seq 100); do
