@@ -2,13 +2,14 @@
 
 #include <utility>
 
-#include "loader/io/model_files.h"
+#include "loader/io/manifest.h"
 
 namespace shoal::launch {
 
 std::shared_ptr<const coordinator::ServedModel> open_served_model(const std::string& path,
                                                                   const std::string& alias) {
   loader::ModelFiles files = loader::open_model(path);
+  loader::check_against_manifest(files);
   return coordinator::make_served_model(files.metadata, std::move(files.directory), alias);
 }
 

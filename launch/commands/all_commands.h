@@ -18,7 +18,7 @@ std::unique_ptr<Command> make_inspect();
 std::unique_ptr<Command> make_call();
 std::unique_ptr<Command> make_plan();
 std::unique_ptr<Command> make_pull();
-std::unique_ptr<Command> make_verify();  // answers that it is not built
+std::unique_ptr<Command> make_verify();
 
 Commands all_commands();
 

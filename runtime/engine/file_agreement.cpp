@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <map>
 
-#include "loader/format/split_set.h"
+#include "loader/io/manifest.h"
 #include "runtime/base/log.h"
 #include "runtime/base/printable.h"
 #include "runtime/control/wire.h"
@@ -127,7 +127,9 @@ std::string gather_and_judge(transport::HostComm& comm,
 FileFinding find_files(const std::string& path, const std::string& host) {
   FileFinding finding{.host = host};
   try {
-    finding.files = loader::identify(loader::open_model(path));
+    const loader::ModelFiles files = loader::open_model(path);
+    loader::check_against_manifest(files);
+    finding.files = loader::identify(files);
   } catch (const ModelFileError& error) {
     finding.refusal = error.what();
   }

@@ -40,7 +40,8 @@ void agree_after(transport::HostComm& comm, Deadline deadline, Work&& work) {
   agree_on_files(comm, mine, deadline);
 }
 
-// Opens the set that `path` names on this rank: what agree_on_files() wants.
+// Opens the set that `path` names on this rank, holds it against its manifest where one lies beside
+// it, and says what agree_on_files() wants to know.
 FileFinding find_files(const std::string& path, const std::string& host);
 
 }  // namespace shoal::engine

@@ -5,11 +5,14 @@
 #include <chrono>
 #include <cmath>
 #include <map>
+#include <mutex>
 
 #include "kernels/cpu/row_product.h"
 #include "kernels/ops/matmul.h"
 #include "kernels/quant/decode_row.h"
 #include "kernels/quant/split_blocks.h"
+#include "loader/format/bad_file.h"
+#include "loader/format/block_check.h"
 #include "loader/format/scale_tensors.h"
 #include "runtime/base/check.h"
 #include "runtime/base/error.h"
@@ -20,6 +23,7 @@ namespace shoal::engine {
 namespace {
 
 constexpr size_t kPage = 4096;
+constexpr int64_t kCheckBytes = 1 << 20;  // a thread looks at them at a time
 
 class Assembler {
  public:
@@ -43,6 +47,9 @@ class Assembler {
   // The rank's own part of a tensor; a tensor outside the share is a bug of the planner.
   std::span<const std::byte> bytes_of(const std::string& name);
   const sharding::TensorSlice& slice_of(const std::string& name) const;
+  void check_numbers(const loader::TensorInfo& info,
+                     const sharding::TensorSlice& slice,
+                     std::span<const std::byte> bytes);
   // The part's rows, all experts' in turn, where the kernels want them.
   kernels::WeightView placed_rows(const std::string& name);
   std::vector<float> scales(const std::string& weight_name);  // empty: all 1
@@ -59,7 +66,8 @@ class Assembler {
   const std::function<void(uint64_t)>& progress_;
   std::unique_ptr<LoadedWeights> out_;
   std::map<int, sharding::TensorSlice> slice_of_;
-  unsigned sum_ = 0;  // of one byte a page: what makes touching them observable
+  std::vector<std::string> zeros_;  // tensors whose part holds nothing but zeros
+  unsigned sum_ = 0;                // of one byte a page: what makes touching them observable
 };
 
 const sharding::TensorSlice& Assembler::slice_of(const std::string& name) const {
@@ -68,9 +76,49 @@ const sharding::TensorSlice& Assembler::slice_of(const std::string& name) const 
   return slice->second;
 }
 
+// A NaN in one scale would be in every token's answer: told here, by name.
+void Assembler::check_numbers(const loader::TensorInfo& info,
+                              const sharding::TensorSlice& slice,
+                              std::span<const std::byte> bytes) {
+  const int64_t block_bytes = dtype_traits(info.dtype).block_bytes;
+  std::mutex mutex;
+  bool all_zero = true;
+  std::optional<loader::BadBlock> bad;
+  const auto check_blocks = [&](int64_t begin, int64_t end) {
+    loader::TensorCheck check(info.dtype);
+    check.feed(bytes.subspan(static_cast<size_t>(begin * block_bytes),
+                             static_cast<size_t>((end - begin) * block_bytes)));
+    const std::lock_guard lock(mutex);
+    all_zero = all_zero && check.all_zero();
+    if (!check.bad_block()) return;
+    const int64_t index = begin + check.bad_block()->index;
+    if (!bad || index < bad->index) bad = {index, check.bad_block()->is_nan};
+  };
+  const int64_t num_blocks = static_cast<int64_t>(bytes.size()) / block_bytes;
+  if (job_.pool != nullptr)
+    job_.pool->parallel_for(num_blocks, kCheckBytes / block_bytes, check_blocks);
+  else
+    check_blocks(0, num_blocks);
+  if (all_zero && !bytes.empty()) zeros_.push_back(info.name);
+  if (!bad) return;
+  const loader::ByteRange range = loader::outer_range(info, slice.outer_begin, slice.outer_end);
+  const auto skipped = static_cast<uint64_t>(bad->index * block_bytes);
+  const auto block = (range.offset - info.offset + skipped) / static_cast<uint64_t>(block_bytes);
+  loader::refuse(
+      73,
+      {job_.files.directory.shards()[static_cast<size_t>(info.shard)].path, range.offset + skipped},
+      fmt::format("tensor {} {} {} {} {}",
+                  loader::quoted(info.name),
+                  is_quantized(info.dtype) ? "block" : "value",
+                  block,
+                  is_quantized(info.dtype) ? "has scale" : "is",
+                  bad->is_nan ? "NaN" : "infinite"));
+}
+
 std::span<const std::byte> Assembler::bytes_of(const std::string& name) {
   const sharding::TensorSlice& slice = slice_of(name);
   const auto bytes = reader_.read(tensor(name), slice.outer_begin, slice.outer_end);
+  check_numbers(tensor(name), slice, bytes);
   for (size_t at = 0; at < bytes.size(); at += kPage) sum_ += static_cast<unsigned>(bytes[at]);
   progress_(reader_.ledger().total_bytes());
   return bytes;
@@ -226,6 +274,10 @@ std::unique_ptr<LoadedWeights> Assembler::run() {
     out_->device->finish();
     log_rate(std::chrono::steady_clock::now() - begin);
   }
+  if (!zeros_.empty())
+    log::warn("{} tensors are all zeros, {} the first: a file may be an unfinished download",
+              zeros_.size(),
+              loader::quoted(zeros_.front()));
   volatile unsigned keep = sum_;
   (void)keep;
   return std::move(out_);

@@ -88,5 +88,27 @@ TEST(WeightLoader, RefusesScalesThatAreNoNumbers) {
   EXPECT_THROW(Loaded(path, {1}, 0), ModelFileError);
 }
 
+TEST(WeightLoader, ValuesThatAreNoNumbersAreRefusedByTheRankThatOwnsThem) {
+  const ScratchFolder folder;
+  GgufFile file = loader::testing::tiny_model();
+  std::string bytes = file.bytes();
+  const loader::ModelFiles plain = loader::open_model(folder.write("plain.gguf", bytes));
+  const loader::TensorInfo& experts = plain.directory.at("blk.1.ffn_down_exps.weight");
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  // Expert 4 of five, 24 values each; the second of two ranks has experts 3 and 4.
+  std::memcpy(bytes.data() + experts.offset + (4 * 24 + 5) * sizeof nan, &nan, sizeof nan);
+  const std::string path = folder.write("nan.gguf", bytes);
+  const Loaded first(path, {2}, 0);
+  try {
+    const Loaded second(path, {2}, 1);
+    ADD_FAILURE() << "loaded";
+  } catch (const ModelFileError& error) {
+    EXPECT_EQ(std::string(error.what()),
+              "error[GGUF-73]: " + path + ": byte " +
+                  std::to_string(experts.offset + (4 * 24 + 5) * 4) +
+                  ": tensor 'blk.1.ffn_down_exps.weight' value 101 is NaN");
+  }
+}
+
 }  // namespace
 }  // namespace shoal::engine
