@@ -62,7 +62,7 @@ done
 for ranks in "${widths[@]}"; do
   [ "$ranks" -gt 1 ] || continue
   SHOAL_STEP_TIMEOUT_MS=4000
-  on_ranks "$ranks" 45 "$build/bin/shoal-engine" greedy --backend cuda -m "$model" -p "$prompt" \
+  on_ranks "$ranks" 45 "$build/bin/shoal-engine" greedy --backend cuda -m "$model" -p "See also: " \
     -n 990 -c 1024 -v >"$log/kill.$ranks" 2>&1 &
   runner=$!
   for _ in $(seq 100); do
