@@ -10,6 +10,7 @@ Commands all_commands() {
                           make_status,
                           make_perplexity,
                           make_bench,
+                          make_compare,
                           make_tokenize,
                           make_render,
                           make_inspect,

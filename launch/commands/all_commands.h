@@ -12,6 +12,7 @@ std::unique_ptr<Command> make_generate();
 std::unique_ptr<Command> make_status();
 std::unique_ptr<Command> make_perplexity();
 std::unique_ptr<Command> make_bench();
+std::unique_ptr<Command> make_compare();
 std::unique_ptr<Command> make_tokenize();
 std::unique_ptr<Command> make_render();
 std::unique_ptr<Command> make_inspect();

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "launch/private_directory.h"
 #include "runtime/base/error.h"
@@ -64,6 +65,41 @@ TEST_F(LogitsFileTest, HasLlamaPerplexitysLayout) {
   EXPECT_EQ(back.header().ids, header().ids);
   EXPECT_EQ(back.read_row(1, 2), decode_logits_row(encode_logits_row(some_row(5, 5)), 5));
   EXPECT_EQ(back.read_row(0, 1), decode_logits_row(encode_logits_row(some_row(5, 1)), 5));
+}
+
+// Every byte, put together by hand from the layout: what llama-perplexity would read and write.
+TEST_F(LogitsFileTest, IsTheLayoutByteForByteAndReadsBackToTheSameBytes) {
+  // 16 nats below the top is -17: -30 is clipped, and the step is 16 / 65535.
+  const std::vector<float> row = {-1, -2, -30, -9, -17};
+  const float scale = 16.0f / 65535, min = -17;
+  const uint16_t steps[6] = {65535, 61439, 0, 32768, 0, 0};  // 15/16 and 1/2 of 65535, rounded
+  std::string expected = "_logits_";
+  const auto put = [&expected](const void* value, size_t size) {
+    expected.append(static_cast<const char*>(value), size);
+  };
+  const int32_t numbers[3] = {4, 5, 1};
+  const int32_t ids[4] = {1, 2, 3, 4};
+  put(numbers, sizeof numbers);
+  put(ids, sizeof ids);
+  put(&scale, sizeof scale);
+  put(&min, sizeof min);
+  put(steps, sizeof steps);
+
+  const auto bytes = [](const std::string& file) {
+    std::ifstream in(file, std::ios::binary);
+    return std::string{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  };
+  LogitsFile file = LogitsFile::create(path(), {4, 5, 1, {1, 2, 3, 4}});
+  file.write_row(0, 0, row);
+  file.finish();
+  EXPECT_EQ(bytes(path()), expected);
+
+  std::ofstream(path("theirs"), std::ios::binary) << expected;
+  LogitsFile theirs = LogitsFile::open(path("theirs"));
+  LogitsFile copy = LogitsFile::create(path("copy"), theirs.header());
+  copy.write_row(0, 0, theirs.read_row(0, 0));
+  copy.finish();
+  EXPECT_EQ(bytes(path("copy")), expected);
 }
 
 TEST_F(LogitsFileTest, RefusesWhatIsNoSuchFile) {
