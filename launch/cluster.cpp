@@ -39,7 +39,7 @@ coordinator::CoordinatorConfig coordinator_config(const ClusterConfig& config) {
   result.journal_path = config.journal_path;
   result.journal_fsync = config.journal_fsync;
   result.startup_timeout = config.startup_timeout;
-  if (config.is_private) result.restart_budget = 0;
+  result.restart_budget = config.is_private ? 0 : config.max_restarts;
   return result;
 }
 

@@ -29,6 +29,7 @@ struct ClusterConfig {
   std::string journal_path;
   bool journal_fsync = false;
   std::chrono::milliseconds startup_timeout{60'000};
+  int max_restarts = 5;  // of the ranks within a minute
 };
 
 class Cluster {

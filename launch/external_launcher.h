@@ -13,6 +13,7 @@ class ExternalLauncher final : public Launcher {
   void start(plan::Epoch epoch, int world_size) override;
   std::optional<Ended> poll() override { return std::nullopt; }
   void stop(std::chrono::milliseconds) override {}
+  void kill() override {}
 
  private:
   WorkerContact contact_;

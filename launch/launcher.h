@@ -30,6 +30,8 @@ class Launcher {
   virtual std::optional<Ended> poll() = 0;
   // Gives the ranks leave_time to go by themselves, then ends them. Nothing of the job is left.
   virtual void stop(std::chrono::milliseconds leave_time) = 0;
+  // The same at once: streams wait for the next job, and nothing this one could say matters.
+  virtual void kill() = 0;
 };
 
 }  // namespace shoal::launch

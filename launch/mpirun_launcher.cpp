@@ -10,6 +10,11 @@
 #include "runtime/base/error.h"
 
 namespace shoal::launch {
+namespace {
+
+constexpr std::chrono::milliseconds kKillTime{2'000};
+
+}  // namespace
 
 // Declared so that on destruction the child goes first, then its output's reader (the pipe is
 // closed by then), then the folders it used.
@@ -101,7 +106,7 @@ std::optional<Launcher::Ended> MpirunLauncher::poll() {
     const auto lost = job_->ranks.look(job_->child->pid());
     if (!lost) return std::nullopt;
     Ended ended{job_->epoch, lost_rank_line(*lost)};
-    stop(std::chrono::milliseconds(0));
+    kill();
     return ended;
   }
   Ended ended{job_->epoch, "mpirun " + describe_status(*status)};
@@ -121,10 +126,16 @@ bool MpirunLauncher::wait_for_end(std::chrono::milliseconds timeout) {
   return true;
 }
 
+void MpirunLauncher::kill() {
+  if (job_ == nullptr) return;
+  job_->child->signal_group(SIGKILL);
+  wait_for_end(kKillTime);
+  clear();
+}
+
 void MpirunLauncher::stop(std::chrono::milliseconds leave_time) {
   if (job_ == nullptr) return;
   constexpr std::chrono::milliseconds kTermTime{700};
-  constexpr std::chrono::milliseconds kKillTime{2'000};
   if (!wait_for_end(leave_time)) {
     job_->child->signal_group(SIGTERM);
     if (!wait_for_end(kTermTime)) {

@@ -25,6 +25,7 @@ class MpirunLauncher final : public Launcher {
   void start(plan::Epoch epoch, int world_size) override;
   std::optional<Ended> poll() override;
   void stop(std::chrono::milliseconds leave_time) override;
+  void kill() override;
 
   // mpirun's arguments. No secret is in them.
   std::vector<std::string> arguments(const std::string& mpirun_path, int world_size) const;

@@ -10,7 +10,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kTurn = 20ms;
-constexpr auto kLeaveTime = 300ms;   // ranks of a lost epoch, told to leave, may be stuck
+constexpr auto kLeaveTime = 300ms;   // ranks of a failed job, told to leave, may be stuck
 constexpr auto kFarewell = 1'500ms;  // ranks of a drained cluster finish MPI properly
 
 }  // namespace
@@ -38,7 +38,7 @@ Outcome Supervisor::run(const std::function<bool()>& finished,
 
 void Supervisor::look_after_job() {
   if (const auto job = coordinator_.next_job(Deadline::after(kTurn))) {
-    launcher_.stop(kLeaveTime);
+    launcher_.kill();
     launcher_.start(job->epoch, job->world_size);
   }
   if (const auto ended = launcher_.poll()) coordinator_.job_ended(ended->epoch, ended->how);
@@ -55,9 +55,14 @@ bool Supervisor::drain(std::chrono::milliseconds time) {
       drainer.detach();  // the caller leaves the process without destroying the coordinator
       return false;
     }
-    // A job that ends now ends the streams on it, which the drain waits for.
-    if (const auto ended = launcher_.poll()) coordinator_.job_ended(ended->epoch, ended->how);
-    std::this_thread::sleep_for(5ms);
+    // Streams that run may lose their ranks even now, and get new ones while there is time.
+    try {
+      look_after_job();
+    } catch (...) {
+      coordinator_.drain(Deadline::after(0ms));
+      drainer.join();
+      throw;
+    }
   }
   drainer.join();
   return true;

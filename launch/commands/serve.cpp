@@ -48,6 +48,7 @@ class Serve final : public Command {
     options.add("--max-queue", max_queue_, "Requests that may wait behind the running ones");
     options.add("--drain-seconds", drain_seconds_, "Time for running requests after SIGTERM");
     options.add("--startup-seconds", startup_seconds_, "Time for the ranks to get ready");
+    options.add("--max-restarts", max_restarts_, "Of the ranks within a minute, before giving up");
     options.add("--journal", journal_path_, "File that keeps every token before it is sent");
     options.add_switch("--journal-fsync", journal_fsync_, "Flush the journal to disk at each step");
     options.add_switch("--no-reflection", no_reflection_, "Do not describe the gRPC services");
@@ -73,9 +74,10 @@ class Serve final : public Command {
       throw Error(
           ExitCode::kUsage,
           fmt::format("--metrics-compat is '{}': it must be vllm", printable(metrics_compat_)));
-    if (max_queue_ < 0 || drain_seconds_ < 0 || startup_seconds_ < 1)
+    if (max_queue_ < 0 || drain_seconds_ < 0 || max_restarts_ < 0 || startup_seconds_ < 1)
       throw Error(ExitCode::kUsage,
-                  "--max-queue and --drain-seconds must be 0 or more, --startup-seconds 1 or more");
+                  "--max-queue, --drain-seconds and --max-restarts must be 0 or more, "
+                  "--startup-seconds 1 or more");
   }
 
   void resolve_from_model(OptionSet& options) override {
@@ -98,6 +100,7 @@ class Serve final : public Command {
     config.journal_path = journal_path_;
     config.journal_fsync = journal_fsync_;
     config.startup_timeout = std::chrono::seconds(startup_seconds_);
+    config.max_restarts = max_restarts_;
     Cluster cluster(config);
     const DoorCloser closer{*this};
     if (http_port_ >= 0)
@@ -192,7 +195,7 @@ class Serve final : public Command {
   std::string journal_path_, metrics_compat_, admin_key_file_;
   int grpc_port_ = 50051, http_port_ = 8080, admin_port_ = -1;
   int max_connections_ = 512;
-  int max_queue_ = 64, drain_seconds_ = 10, startup_seconds_ = 60;
+  int max_queue_ = 64, drain_seconds_ = 10, startup_seconds_ = 60, max_restarts_ = 5;
   bool journal_fsync_ = false, no_reflection_ = false;
   bool announced_ = false;
   std::unique_ptr<http::HttpDoor> http_;

@@ -28,8 +28,11 @@ struct CoordinatorConfig {
   bool journal_fsync = false;
   std::chrono::milliseconds startup_timeout{60'000};
   std::chrono::milliseconds heartbeat_timeout{2'000};
+  std::chrono::milliseconds step_timeout{30'000};  // of a rank; 5 s more and it is lost
   int restart_budget = 5;  // jobs started anew within restart_window; 0: none (private)
   std::chrono::milliseconds restart_window{60'000};
+  // The clock: simulations have their own.
+  std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
 };
 
 enum class Phase : uint8_t { kStarting, kServing, kRecovering, kDraining, kStopped, kFailed };
@@ -63,7 +66,8 @@ struct ClusterStatus {
   plan::StepId last_step = 0;
   std::vector<RankStatus> ranks;
   int running = 0, waiting = 0, blocks_used = 0, blocks_total = 0;
-  int paused = 0;  // of the running
+  int paused = 0;     // of the running, for want of blocks
+  int replaying = 0;  // of the running: they wait for the ranks of a new epoch
   CacheStatus cache;
   uint64_t tokens_generated = 0, prompt_tokens = 0, requests_finished = 0, requests_failed = 0;
   int exit_code = 0;    // kFailed: what the program should exit with

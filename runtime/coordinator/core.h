@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <variant>
 
@@ -12,6 +13,7 @@
 #include "runtime/coordinator/coordinator.h"
 #include "runtime/coordinator/journal.h"
 #include "runtime/coordinator/membership.h"
+#include "runtime/coordinator/replay_queue.h"
 #include "runtime/coordinator/stream.h"
 #include "runtime/scheduler/scheduler.h"
 
@@ -56,20 +58,30 @@ struct Coordinator::Core {
   void handle(Closed event);
   void handle(JobEnded event);
   void hello(LinkId link, const control::Hello& hello);
-  void step_result(const plan::StepResult& result);
+  void step_result(int rank, const plan::StepResult& result);
+  // Whether each token and score is the next of its stream; drops those that came before.
+  bool keep_new(plan::StepResult& result) const;
   void deliver(Stream& stream, const plan::TokenScore& score);
   void start_epoch();
   void lost(const LostRank& rank);
+  bool may_restart(const LostRank& rank);
+  void convict(plan::SequenceId id, int rank);
   void give_up(ExitCode code, const std::string& message);
   void set_phase(Phase phase);
+  void admit_replayed();
   void admit_waiting();
+  scheduler::AdmitResult admit(Stream& stream);
   void send_plans();
   void check_time();
+  void check_steps();
+  TimePoint now() const { return config.now(); }
+  bool passed(const Deadline& deadline) const { return deadline.at() <= now(); }
   void end_stream(plan::SequenceId id, FinishReason reason);
   void fail_stream(plan::SequenceId id, const Failure& failure);
   void fail_running(const Failure& failure);
   void forget(plan::SequenceId id, std::string_view reason);
   void leave_all(const std::string& reason);
+  std::vector<plan::SequenceId> choices_of(const std::string& request_id) const;
   bool drained() const;
 
   const CoordinatorConfig& config;
@@ -89,6 +101,7 @@ struct Coordinator::Core {
   Phase phase = Phase::kStarting;
   plan::SequenceId next_id = 1;
   bool stop = false;
+  PoisonList poison;               // prompts that killed ranks
   double seconds_per_request = 1;  // moving average, for RetryInfo
 
   // Guarded by state_mutex, which the loop holds while it works; status() reads under it.
@@ -98,9 +111,12 @@ struct Coordinator::Core {
   std::optional<Journal> journal;
   std::map<plan::SequenceId, std::unique_ptr<Stream>> running;
   std::deque<std::unique_ptr<Stream>> waiting;
-  std::map<plan::StepId, int> results_due;  // ranks that have not reported a step yet
+  ReplayQueue replays;  // of `running`: who waits for a new epoch's ranks
+  std::map<plan::StepId, std::set<int>> results_due;  // ranks that have not reported a step yet
+  TimePoint last_result{};                            // or since when a step is under way
   std::vector<plan::RankStats> rank_stats;
   std::deque<TimePoint> restarts;
+  bool epoch_served = false;  // its ranks were ready
   std::optional<ExitCode> failed_with;
   ClusterStatus totals;  // counters and message only
   std::function<void(Phase)> phase_changed;

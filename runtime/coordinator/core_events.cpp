@@ -5,12 +5,6 @@
 #include "runtime/coordinator/core.h"
 
 namespace shoal::coordinator {
-namespace {
-
-TimePoint now() { return std::chrono::steady_clock::now(); }
-
-}  // namespace
-
 void Coordinator::Core::handle(Submitted event) {
   Stream& stream = *event.stream;
   stream.sink().accepted({.request_id = stream.request().request_id,
@@ -21,12 +15,17 @@ void Coordinator::Core::handle(Submitted event) {
 }
 
 void Coordinator::Core::handle(Cancelled event) {
+  for (const plan::SequenceId id : choices_of(event.request_id))
+    end_stream(id, FinishReason::kCancelled);
+}
+
+std::vector<plan::SequenceId> Coordinator::Core::choices_of(const std::string& request_id) const {
   std::vector<plan::SequenceId> choices;
   for (const auto& [id, stream] : running)
-    if (stream->request().request_id == event.request_id) choices.push_back(id);
+    if (stream->request().request_id == request_id) choices.push_back(id);
   for (const auto& stream : waiting)
-    if (stream->request().request_id == event.request_id) choices.push_back(stream->id());
-  for (const plan::SequenceId id : choices) end_stream(id, FinishReason::kCancelled);
+    if (stream->request().request_id == request_id) choices.push_back(stream->id());
+  return choices;
 }
 
 void Coordinator::Core::handle(Closed event) {
@@ -49,9 +48,16 @@ void Coordinator::Core::handle(Arrived event) {
     links->close(event.link);
   } else if (const auto* progress = std::get_if<control::LoadProgress>(&event.message)) {
     membership.progress(event.link, *progress, now());
-    if (membership.everyone_ready()) set_phase(Phase::kServing);
-  } else if (const auto* result = std::get_if<plan::StepResult>(&event.message)) {
-    if (result->epoch == membership.epoch()) step_result(*result);
+    if (!membership.everyone_ready()) return;
+    epoch_served = true;
+    set_phase(Phase::kServing);
+  } else if (auto* result = std::get_if<plan::StepResult>(&event.message)) {
+    if (result->epoch != membership.epoch()) return;
+    const int rank = *membership.rank_of(event.link);
+    if (keep_new(*result))
+      step_result(rank, *result);
+    else
+      lost({rank, 0, fmt::format("rank {} left out a part of its results", rank)});
   } else if (const auto* failure = std::get_if<control::RankFailure>(&event.message)) {
     if (const auto rank = membership.failure(event.link, *failure)) lost(*rank);
   }
@@ -70,28 +76,47 @@ void Coordinator::Core::hello(LinkId link, const control::Hello& hello) {
                        .model_path = model.path,
                        .model_fingerprint = model.directory.fingerprint(),
                        .plan = config.plan,
-                       .num_threads = config.num_threads};
+                       .num_threads = config.num_threads,
+                       .step_timeout_ms = config.step_timeout.count()};
   for (const Membership::Member& member : membership.members()) links->send(member.link, welcome);
 }
 
-void Coordinator::Core::step_result(const plan::StepResult& result) {
-  const auto rank = static_cast<size_t>(result.rank);
-  if (rank < rank_stats.size()) rank_stats[rank] = result.stats;
+bool Coordinator::Core::keep_new(plan::StepResult& result) const {
+  std::map<plan::SequenceId, int64_t> next_score, next_sample;
+  bool whole = true;
+  std::erase_if(result.tokens, [&](const plan::TokenScore& score) {
+    const auto found = running.find(score.id);
+    if (found == running.end()) return true;  // a token beyond its end
+    const Stream& stream = *found->second;
+    auto& expected = score.sampled ? next_sample : next_score;
+    const int64_t first = score.sampled ? stream.next_position() : stream.next_score();
+    int64_t& next = expected.try_emplace(score.id, first).first->second;
+    if (score.position > next) whole = false;
+    if (score.position != next) return true;
+    ++next;
+    return false;
+  });
+  return whole;
+}
+
+void Coordinator::Core::step_result(int rank, const plan::StepResult& result) {
+  rank_stats[static_cast<size_t>(rank)] = result.stats;
+  last_result = now();
 
   // Recorded first, in one write; only then does any client see a token.
   std::vector<JournalToken> recorded;
   for (const plan::TokenScore& score : result.tokens) {
+    replays.brought(score.id);
     if (!score.sampled) continue;
-    const auto found = running.find(score.id);
-    if (found == running.end()) continue;
-    recorded.push_back({score.id, found->second->num_tokens(), score.token});
+    recorded.push_back({score.id, running.at(score.id)->num_tokens(), score.token});
     scheduler->token_known(score.id, score.token);
   }
   if (journal) journal->step(result.step_id, result.epoch, recorded);
   totals.tokens_generated += recorded.size();
 
   const auto due = results_due.find(result.step_id);
-  if (due != results_due.end() && result.final_part && --due->second == 0) {
+  if (due != results_due.end() && result.final_part && due->second.erase(rank) > 0 &&
+      due->second.empty()) {
     results_due.erase(due);
     scheduler->step_done(result.step_id);
     last_step = std::max(last_step, result.step_id);
@@ -100,12 +125,13 @@ void Coordinator::Core::step_result(const plan::StepResult& result) {
   // Scores of prompts go before samples: a sample may end its stream.
   std::map<plan::SequenceId, std::vector<plan::TokenScore>> scored;
   for (const plan::TokenScore& score : result.tokens)
-    if (!score.sampled && running.count(score.id) != 0) scored[score.id].push_back(score);
+    if (!score.sampled) scored[score.id].push_back(score);
   for (auto& [id, scores] : scored) {
     Stream& stream = *running.at(id);
     const auto prompt_tokens = static_cast<int64_t>(stream.request().prompt_ids.size());
     const bool last = stream.scores_only() && scores.back().position == prompt_tokens - 1;
     if (last) stream.prefilled(now());
+    stream.scored_to(scores.back().position);
     stream.sink().scored(std::move(scores));
     if (last) end_stream(id, FinishReason::kMaxTokens);
   }
@@ -165,6 +191,7 @@ void Coordinator::Core::forget(plan::SequenceId id, std::string_view reason) {
   if (found != running.end()) {
     request_id = found->second->request().request_id;
     scheduler->release(id);
+    replays.forget(id);
     if (journal) journal->close_sequence(id, reason);
     running.erase(found);
   } else {

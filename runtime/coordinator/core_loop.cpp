@@ -2,14 +2,15 @@
 #include <fmt/format.h>
 
 #include "runtime/base/log.h"
+#include "runtime/base/printable.h"
 #include "runtime/coordinator/core.h"
 
 namespace shoal::coordinator {
 namespace {
 
 constexpr std::chrono::milliseconds kTick{20};  // how late a timer may be noticed
-
-TimePoint now() { return std::chrono::steady_clock::now(); }
+// A rank gives a step up by itself, and says why; only one that cannot is found here.
+constexpr std::chrono::seconds kStepGrace{5};
 
 }  // namespace
 
@@ -59,6 +60,7 @@ void Coordinator::Core::set_phase(Phase next) {
 void Coordinator::Core::start_epoch() {
   membership.begin_epoch(membership.epoch() + 1, now());
   results_due.clear();
+  epoch_served = false;
   std::fill(rank_stats.begin(), rank_stats.end(), plan::RankStats{});
   const sharding::ShardPlan& plan = config.plan;
   scheduler = std::make_unique<scheduler::Scheduler>(
@@ -85,24 +87,17 @@ void Coordinator::Core::admit_waiting() {
     const std::lock_guard lock(queue_mutex);
     if (phase != Phase::kServing && phase != Phase::kDraining) return;
   }
+  admit_replayed();
+  if (!replays.lets_others_in()) return;
   for (auto next = waiting.begin(); next != waiting.end();) {
     Stream& stream = **next;
     const GenerationRequest& request = stream.request();
-    const auto result = scheduler->admit({.id = stream.id(),
-                                          .prompt = request.prompt_ids,
-                                          .sampling = request.sampling,
-                                          .max_tokens = request.max_tokens,
-                                          .score = request.score,
-                                          .score_start = request.score_start,
-                                          .salt = request.owner + '\0' + request.cache_salt,
-                                          .fork_of = stream.fork_of(),
-                                          .has_forks = stream.has_forks()});
+    const auto result = admit(stream);
     if (result == scheduler::AdmitResult::kNoRoom) return;
     if (result == scheduler::AdmitResult::kLater) {
       ++next;
       continue;
     }
-    stream.admitted(now(), scheduler->prefix_of(stream.id()));
     if (journal)
       journal->open_sequence(
           stream.id(), request.request_id, request.prompt_ids, request.sampling.seed);
@@ -112,10 +107,36 @@ void Coordinator::Core::admit_waiting() {
   }
 }
 
+scheduler::AdmitResult Coordinator::Core::admit(Stream& stream) {
+  const GenerationRequest& request = stream.request();
+  const auto result = scheduler->admit({.id = stream.id(),
+                                        .prompt = request.prompt_ids,
+                                        .generated = stream.generated(),
+                                        .sampling = request.sampling,
+                                        .max_tokens = request.max_tokens,
+                                        .score = stream.score_left(),
+                                        .score_start = stream.score_start_left(),
+                                        .salt = request.owner + '\0' + request.cache_salt,
+                                        .fork_of = stream.fork_of(),
+                                        .has_forks = stream.has_forks()});
+  if (result == scheduler::AdmitResult::kAdmitted) {
+    replays.entered(stream.id());
+    stream.admitted(now(), scheduler->prefix_of(stream.id()));
+  }
+  return result;
+}
+
+void Coordinator::Core::admit_replayed() {
+  while (const auto id = replays.next())
+    if (admit(*running.at(*id)) != scheduler::AdmitResult::kAdmitted) return;
+}
+
 void Coordinator::Core::send_plans() {
   if (!membership.everyone_ready()) return;
   while (const auto plan = scheduler->next_plan(membership.epoch())) {
-    results_due[plan->step_id] = config.plan.grid.world_size();
+    if (results_due.empty()) last_result = now();
+    std::set<int>& due = results_due[plan->step_id];
+    for (int rank = 0; rank < config.plan.grid.world_size(); ++rank) due.insert(rank);
     const control::ToWorker message = *plan;
     for (const Membership::Member& member : membership.members()) links->send(member.link, message);
   }
@@ -129,6 +150,7 @@ void Coordinator::Core::check_time() {
     if (phase == Phase::kFailed) return;
   }
   if (const auto rank = membership.check(now())) lost(*rank);
+  check_steps();
 
   const Failure late{.code = FailureCode::kDeadlineExceeded,
                      .message = "the request's deadline passed",
@@ -138,14 +160,14 @@ void Coordinator::Core::check_time() {
                      .retry_after = {}};
   std::vector<plan::SequenceId> overdue;
   for (const auto& [id, stream] : running)
-    if (stream->request().deadline.passed()) overdue.push_back(id);
+    if (passed(stream->request().deadline)) overdue.push_back(id);
   for (const auto& stream : waiting)
-    if (stream->request().deadline.passed()) overdue.push_back(stream->id());
+    if (passed(stream->request().deadline)) overdue.push_back(stream->id());
   for (const plan::SequenceId id : overdue) fail_stream(id, late);
 
   if (!drain_deadline) return;
   set_phase(Phase::kDraining);
-  if (!drain_deadline->passed() && !drained()) return;
+  if (!passed(*drain_deadline) && !drained()) return;
   const Failure draining{.code = FailureCode::kUnavailable,
                          .message = "the server is shutting down",
                          .reason = "DRAINING",
@@ -156,6 +178,13 @@ void Coordinator::Core::check_time() {
   while (!waiting.empty()) fail_stream(waiting.front()->id(), draining);
   leave_all("the server is shutting down");
   set_phase(Phase::kStopped);
+}
+
+void Coordinator::Core::check_steps() {
+  if (results_due.empty() || now() - last_result < config.step_timeout + kStepGrace) return;
+  const auto& [step, ranks] = *results_due.begin();
+  const int rank = *ranks.begin();
+  lost({rank, 0, fmt::format("rank {} did not end step {} in time", rank, step)});
 }
 
 bool Coordinator::Core::drained() const {
@@ -173,31 +202,16 @@ void Coordinator::Core::leave_all(const std::string& reason) {
 }
 
 void Coordinator::Core::lost(const LostRank& rank) {
+  Phase before = Phase::kServing;
   {
     // The first loss decided; the ranks that it sent away close their links too.
     const std::lock_guard lock(queue_mutex);
     if (phase == Phase::kFailed || phase == Phase::kStopped) return;
+    before = phase;
   }
   log::warn("epoch {}: {}", membership.epoch(), rank.why);
   leave_all(fmt::format("rank {} of epoch {} is lost", rank.rank, membership.epoch()));
-  bool serving = false, draining = false;
-  {
-    const std::lock_guard lock(queue_mutex);
-    serving = phase == Phase::kServing;
-    draining = phase == Phase::kDraining;
-  }
-  fail_running({.code = FailureCode::kUnavailable,
-                .message = fmt::format("rank {} was lost while the request ran", rank.rank),
-                .reason = "RANK_LOST",
-                .metadata = {{"rank", std::to_string(rank.rank)}},
-                .violations = {},
-                .retry_after = std::chrono::seconds(2)});
-  if (draining) {
-    const std::lock_guard lock(queue_mutex);
-    drain_by = Deadline::after(std::chrono::nanoseconds(0));
-  }
-  const bool never_served = membership.epoch() == 1 && !serving;
-  if (never_served && !draining) {
+  if (membership.epoch() == 1 && before == Phase::kStarting) {
     // A rank that says why (a bad file, no memory) decides the exit code; silence is a start-up
     // failure.
     const ExitCode code = rank.exit_code > 1 && rank.exit_code < 7
@@ -206,6 +220,15 @@ void Coordinator::Core::lost(const LostRank& rank) {
     give_up(code, rank.why);
     return;
   }
+  if (!may_restart(rank)) return;
+  std::vector<plan::SequenceId> streams;
+  for (const auto& [id, stream] : running) streams.push_back(id);
+  if (const auto guilty = replays.ranks_lost(streams, epoch_served)) convict(*guilty, rank.rank);
+  set_phase(Phase::kRecovering);
+  start_epoch();
+}
+
+bool Coordinator::Core::may_restart(const LostRank& rank) {
   while (!restarts.empty() && now() - restarts.front() > config.restart_window)
     restarts.pop_front();
   if (static_cast<int>(restarts.size()) >= config.restart_budget) {
@@ -213,11 +236,30 @@ void Coordinator::Core::lost(const LostRank& rank) {
             config.restart_budget == 0
                 ? rank.why
                 : fmt::format("{}; {} restarts did not help", rank.why, restarts.size()));
-    return;
+    return false;
   }
-  restarts.push_back(now());
-  set_phase(Phase::kRecovering);
-  start_epoch();
+  // What happens while a suspect runs alone is its doing, and says nothing of the cluster.
+  if (!replays.has_suspect()) restarts.push_back(now());
+  return true;
+}
+
+void Coordinator::Core::convict(plan::SequenceId id, int rank) {
+  const GenerationRequest& request = running.at(id)->request();
+  const std::string request_id = request.request_id;
+  log::warn("request {} is ended: it killed ranks when it ran alone", printable(request_id));
+  {
+    const std::lock_guard lock(queue_mutex);
+    poison.add(request.prompt_ids, now());
+  }
+  const Failure failure{
+      .code = FailureCode::kInternal,
+      .message = fmt::format(
+          "request {} was lost with rank {} each time it ran", printable(request_id), rank),
+      .reason = "REQUEST_KILLS_RANKS",
+      .metadata = {{"request_id", printable(request_id)}, {"rank", std::to_string(rank)}},
+      .violations = {},
+      .retry_after = {}};
+  for (const plan::SequenceId choice : choices_of(request_id)) fail_stream(choice, failure);
 }
 
 void Coordinator::Core::give_up(ExitCode code, const std::string& message) {

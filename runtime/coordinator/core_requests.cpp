@@ -119,6 +119,13 @@ std::optional<Failure> Coordinator::Core::submit(GenerationRequest request,
   if (phase == Phase::kDraining || phase == Phase::kStopped || phase == Phase::kFailed)
     return unavailable("the server is shutting down", "DRAINING");
   if (phase == Phase::kStarting) return unavailable("the model is loading", "MODEL_LOADING");
+  if (poison.holds(request.prompt_ids, now()))
+    return Failure{.code = FailureCode::kInternal,
+                   .message = "this prompt killed ranks a short while ago; it is not run again",
+                   .reason = "REQUEST_KILLS_RANKS",
+                   .metadata = {},
+                   .violations = {},
+                   .retry_after = {}};
   if (live_ids.count(request.request_id) != 0)
     return Failure{.code = FailureCode::kAlreadyExists,
                    .message = "a request with this id is running",
@@ -144,7 +151,7 @@ std::optional<Failure> Coordinator::Core::submit(GenerationRequest request,
     choice.sampling.seed = choice_seed(request.sampling.seed, index);
     if (index > 0 && scores_prompt) choice.score = plan::Score::kNone;  // once is enough
     auto stream = std::make_unique<Stream>(
-        next_id++, std::move(choice), sinks[static_cast<size_t>(index)], *model.tokenizer);
+        next_id++, std::move(choice), sinks[static_cast<size_t>(index)], *model.tokenizer, now());
     if (limited) stream->limited_by_context();
     if (index > 0) stream->set_fork(first, false);
     if (index == 0 && request.num_choices > 1) stream->set_fork(std::nullopt, true);
@@ -201,6 +208,7 @@ ClusterStatus Coordinator::Core::status() const {
     out.blocks_total = scheduler->num_total_blocks();
     out.blocks_used = out.blocks_total - scheduler->num_free_blocks();
     out.paused = scheduler->num_paused();
+    out.replaying = replays.num_waiting();
     out.cache = cache_status(*scheduler);
   }
   if (failed_with) out.exit_code = static_cast<int>(*failed_with);

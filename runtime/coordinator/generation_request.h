@@ -120,7 +120,7 @@ struct FieldViolation {
 struct Failure {
   FailureCode code = FailureCode::kInternal;
   std::string message;  // one line, no paths, no host names
-  std::string reason;   // ErrorInfo: CONTEXT_LENGTH_EXCEEDED, MODEL_LOADING, RANK_LOST...
+  std::string reason;   // ErrorInfo: CONTEXT_LENGTH_EXCEEDED, MODEL_LOADING, CLUSTER_FAILED...
   std::map<std::string, std::string> metadata;
   std::vector<FieldViolation> violations;
   std::chrono::milliseconds retry_after{0};  // > 0: RetryInfo

@@ -1,9 +1,11 @@
 // One request's life in the coordinator: its tokens to text, where it stops, its timings.
 #pragma once
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "runtime/coordinator/generation_request.h"
 #include "runtime/scheduler/sequence.h"
@@ -20,12 +22,17 @@ class Stream {
   Stream(plan::SequenceId id,
          GenerationRequest request,
          std::shared_ptr<StreamSink> sink,
-         const text::Tokenizer& tokenizer);
+         const text::Tokenizer& tokenizer,
+         TimePoint submitted);
 
   plan::SequenceId id() const { return id_; }
   const GenerationRequest& request() const { return request_; }
   StreamSink& sink() { return *sink_; }
-  int64_t num_tokens() const { return num_tokens_; }
+  int64_t num_tokens() const { return std::ssize(generated_); }
+  // What was sent, so that new ranks can go on behind it.
+  const std::vector<int32_t>& generated() const { return generated_; }
+  // That the next token takes in its sequence.
+  int64_t next_position() const { return std::ssize(request_.prompt_ids) + num_tokens(); }
   bool scores_only() const { return request_.max_tokens == 0; }
   // The context ends before the request's own limit.
   void limited_by_context() { at_limit_ = FinishReason::kContextFull; }
@@ -38,10 +45,17 @@ class Stream {
   std::optional<plan::SequenceId> fork_of() const { return fork_of_; }
   bool has_forks() const { return has_forks_; }
 
-  // `prefix`: what the scheduler found for it in the prefix cache.
+  // `prefix`: what the scheduler found for it in the prefix cache. The first time counts.
   void admitted(TimePoint now, const cache::PrefixMatch& prefix);
   bool was_admitted() const { return admitted_ != TimePoint{}; }
   void prefilled(TimePoint now) { prefilled_ = now; }
+
+  // Prompt tokens up to this position have their scores; those that are left to score.
+  void scored_to(int64_t position) { scored_to_ = std::max(scored_to_, position); }
+  plan::Score score_left() const;
+  // The position of the next score; the row before it makes it.
+  int64_t next_score() const { return score_start_left() + 1; }
+  int64_t score_start_left() const { return std::max(request_.score_start, scored_to_); }
 
   // Takes the next token; gives the delta to send and, when it ends the stream, why.
   struct Step {
@@ -62,7 +76,8 @@ class Stream {
   const text::Tokenizer& tokenizer_;
   text::Detokenizer detokenizer_;
   text::StopMatcher stops_;
-  int64_t num_tokens_ = 0;
+  std::vector<int32_t> generated_;
+  int64_t scored_to_ = 0;
   std::optional<plan::SequenceId> fork_of_;
   bool has_forks_ = false;
   int64_t cached_tokens_ = 0;

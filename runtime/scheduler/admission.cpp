@@ -119,6 +119,10 @@ bool Scheduler::enter(Sequence& sequence) {
 
 AdmitResult Scheduler::admit(const NewSequence& request) {
   SHOAL_ASSERT(!request.prompt.empty(), "sequence {}", request.id);
+  SHOAL_ASSERT(request.generated.empty() || std::ssize(request.generated) < request.max_tokens,
+               "sequence {} has said all of its {} tokens",
+               request.id,
+               request.max_tokens);
   if (num_running() >= config_.max_sequences || !paused_.empty()) return AdmitResult::kNoRoom;
   if (request.fork_of) {
     const auto parent = sequences_.find(*request.fork_of);
@@ -127,7 +131,9 @@ AdmitResult Scheduler::admit(const NewSequence& request) {
   Sequence sequence;
   sequence.id = request.id;
   sequence.tokens = request.prompt;
+  sequence.tokens.insert(sequence.tokens.end(), request.generated.begin(), request.generated.end());
   sequence.prompt_len = std::ssize(request.prompt);
+  sequence.samples_planned = std::ssize(request.generated);
   sequence.sampling = request.sampling;
   sequence.max_tokens = request.max_tokens;
   sequence.score = request.score;

@@ -13,6 +13,9 @@ namespace shoal::scheduler {
 struct NewSequence {
   plan::SequenceId id = 0;      // rising with age: the highest is paused first
   std::vector<int32_t> prompt;  // not empty
+  // What an earlier epoch sampled; fewer than max_tokens. It runs with the prompt, and sampling
+  // goes on behind it.
+  std::vector<int32_t> generated;
   plan::SamplingParams sampling;
   int64_t max_tokens = 0;  // samples at most; 0: only the prompt is run (and scored)
   plan::Score score = plan::Score::kNone;

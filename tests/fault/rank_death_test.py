@@ -9,6 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 from shoal_cli import MODEL, ShoalTest
+from sse_streams import SseStream
 
 # A dead rank is noticed when its link closes; starting anew is another matter.
 NOTICE_SECONDS = 2
@@ -33,41 +34,57 @@ class RankDeathTest(ShoalTest):
                       f"epoch {epoch}")
         self.assertEqual(len(server.generate("-p", "A mutex is", "-n", 4)["token_ids"]), 4)
 
-    def test_each_rank_killed_while_serving(self):
-        server = self.serve("--ranks", 3)
-        before = server.generate("-p", "A mutex is", "-n", 16)["token_ids"]
-        for epoch, victim in enumerate((0, 2), start=2):
-            client = self.long_stream("--server", server.address)
-            os.kill(server.status()["ranks"][victim]["pid"], signal.SIGKILL)
-            lines = self.end_of(client, NOTICE_SECONDS)
-            self.assertEqual(client.returncode, 7, lines)
-            self.assertEqual(len(lines), 1, lines)
-            self.assertIn("UNAVAILABLE", lines[0])
-            self.serves_again(server, epoch)
-            self.assertEqual(len(self.processes("shoal-worker")), 3)
-        self.assertEqual(server.generate("-p", "A mutex is", "-n", 16)["token_ids"], before)
-        self.assertEqual(server.stop(), 0)
-
-    def test_a_frozen_rank_is_replaced(self):
+    def goes_on_after(self, kill):
+        """A stream that was running goes on to the text that it has without the fault."""
         server = self.serve("--ranks", 2)
-        client = self.long_stream("--server", server.address)
-        os.kill(server.status()["ranks"][1]["pid"], signal.SIGSTOP)
-        lines = self.end_of(client, HEARTBEAT_SECONDS + NOTICE_SECONDS)
-        self.assertEqual(client.returncode, 7, lines)
+        asked = {"prompt": "A mutex is", "max_tokens": 600, "temperature": 0, "ignore_eos": True}
+        undisturbed = SseStream(server.http, asked).result()
+        stream = SseStream(server.http, asked)
+        self.wait_for(lambda: stream.pieces, 20, "the first piece")
+        kill(server)
+        self.assertEqual(stream.result(), undisturbed)
         self.serves_again(server, 2)
         self.assertEqual(len(self.processes("shoal-worker")), 2)
+        return server
+
+    def test_a_frozen_rank_is_replaced(self):
+        server = self.goes_on_after(lambda s: os.kill(s.status()["ranks"][1]["pid"], signal.SIGSTOP))
         self.assertEqual(server.stop(), 0)
 
     def test_mpirun_killed_while_serving(self):
-        server = self.serve("--ranks", 2)
+        before = []
+
+        def kill(_):
+            before.extend(self.processes("shoal-worker"))
+            (mpirun,) = self.processes("mpirun")
+            os.kill(mpirun, signal.SIGKILL)
+
+        server = self.goes_on_after(kill)
+        self.assertFalse(set(before) & set(self.processes("shoal-worker")))
+        self.assertEqual(server.stop(), 0)
+
+    def test_the_last_restart_is_spent(self):
+        server = self.serve("--ranks", 2, "--max-restarts", 0)
         client = self.long_stream("--server", server.address)
-        workers = self.processes("shoal-worker")
-        (mpirun,) = self.processes("mpirun")
-        os.kill(mpirun, signal.SIGKILL)
-        self.end_of(client, NOTICE_SECONDS)
-        self.assertEqual(client.returncode, 7)
-        self.serves_again(server, 2)
-        self.assertFalse(set(workers) & set(self.processes("shoal-worker")))
+        os.kill(server.status()["ranks"][1]["pid"], signal.SIGKILL)
+        lines = self.end_of(client, NOTICE_SECONDS)
+        self.assertEqual(client.returncode, 7, lines)
+        self.assertEqual(len(lines), 1, lines)
+        self.assertIn("UNAVAILABLE", lines[0])
+        self.assertEqual(server.process.wait(10), 7)
+
+    def test_a_pause_is_no_death(self):
+        server = self.serve("--ranks", 2)
+        asked = {"prompt": "A mutex is", "max_tokens": 300, "temperature": 0, "ignore_eos": True}
+        undisturbed = SseStream(server.http, asked).result()
+        stream = SseStream(server.http, asked)
+        self.wait_for(lambda: stream.pieces, 20, "the first piece")
+        pid = server.status()["ranks"][1]["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(1)
+        os.kill(pid, signal.SIGCONT)
+        self.assertEqual(stream.result(), undisturbed)
+        self.assertEqual(server.status()["epoch"], 1)
         self.assertEqual(server.stop(), 0)
 
     def test_a_killed_coordinator_takes_all_along(self):

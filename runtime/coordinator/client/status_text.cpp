@@ -61,7 +61,7 @@ Error to_error(const grpc::Status& status) {
                             one_line(bad.field_violations(i).description()));
       }
     } else if (detail.UnpackTo(&info)) {
-      if (info.reason() == "RANK_LOST") code = ExitCode::kRankLost;
+      if (info.reason() == "CLUSTER_FAILED") code = ExitCode::kRankLost;
     } else if (detail.UnpackTo(&retry)) {
       text += fmt::format("; retry in {:.1f} s",
                           static_cast<double>(retry.retry_delay().seconds()) +

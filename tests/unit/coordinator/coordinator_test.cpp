@@ -9,81 +9,12 @@
 #include <set>
 #include <sstream>
 
-#include "loader/io/model_files.h"
-#include "sharding/planner.h"
-#include "tests/unit/coordinator/fake_ranks.h"
+#include "tests/unit/coordinator/coordinator_fixture.h"
 
 namespace shoal::coordinator {
 namespace {
 
-const std::string kModel = SHOAL_TEST_MODELS "/Shoal-Demo-36M-UD-Q4_K_XL-00001-of-00005.gguf";
-constexpr int64_t kContext = 256;
-
-std::shared_ptr<const ServedModel> demo_model() {
-  static const std::shared_ptr<const ServedModel> model = [] {
-    loader::ModelFiles files = loader::open_model(kModel);
-    return make_served_model(files.metadata, std::move(files.directory), "");
-  }();
-  return model;
-}
-
-CoordinatorConfig demo_config() {
-  const auto model = demo_model();
-  CoordinatorConfig config;
-  config.plan = std::get<sharding::ShardPlan>(
-      sharding::plan_shards(model->directory,
-                            model->config,
-                            {.ep_per_stage = {2}, .context = kContext, .max_sequences = 2}));
-  config.max_sequences = 2;
-  config.max_queue = 2;
-  config.job_token = "secret";
-  config.build = "test";
-  config.heartbeat_timeout = std::chrono::seconds(60);  // fakes send no heartbeats
-  return config;
-}
-
-class CoordinatorTest : public testing::Test {
- protected:
-  ~CoordinatorTest() override { ranks_.stop(); }
-
-  void begin(CoordinatorConfig config = demo_config()) {
-    coordinator_ = std::make_unique<Coordinator>(std::move(config), demo_model());
-    ranks_.attach(*coordinator_);
-    coordinator_->start(ranks_);
-    ranks_.start_job();
-    ASSERT_TRUE(reaches(Phase::kServing));
-  }
-
-  bool reaches(Phase phase) {
-    for (int i = 0; i < 1000; ++i) {
-      if (coordinator_->status().phase == phase) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return false;
-  }
-
-  static GenerationRequest request(int64_t max_tokens, std::vector<int32_t> prompt = {1, 2, 3}) {
-    GenerationRequest out;
-    out.prompt_ids = std::move(prompt);
-    out.max_tokens = max_tokens;
-    return out;
-  }
-
-  std::shared_ptr<CollectingSink> submit(GenerationRequest request) {
-    auto sink = std::make_shared<CollectingSink>();
-    EXPECT_FALSE(coordinator_->submit(std::move(request), sink));
-    return sink;
-  }
-
-  static std::vector<int32_t> expected(int64_t prompt_len, int64_t count) {
-    std::vector<int32_t> out;
-    for (int64_t i = 0; i < count; ++i) out.push_back(fake_token(prompt_len + i));
-    return out;
-  }
-
-  FakeRanks ranks_{2, "secret", "test"};
-  std::unique_ptr<Coordinator> coordinator_;
-};
+class CoordinatorTest : public CoordinatorFixture {};
 
 TEST_F(CoordinatorTest, StreamsTokensTextAndTheReasonOfTheEnd) {
   begin();
@@ -409,24 +340,6 @@ TEST_F(CoordinatorTest, TheSameRequestIdTwiceIsRefused) {
   EXPECT_EQ(refused->code, FailureCode::kAlreadyExists);
   ranks_.hold(false);
   EXPECT_TRUE(sink->wait());
-}
-
-TEST_F(CoordinatorTest, ALostRankFailsItsStreamsAndTheNextEpochServes) {
-  begin();
-  const auto sink = submit(request(200));
-  ASSERT_TRUE(sink->wait_for_tokens(2));
-  ranks_.kill(1);
-  ASSERT_TRUE(sink->wait());
-  ASSERT_TRUE(sink->failure);
-  EXPECT_EQ(sink->failure->code, FailureCode::kUnavailable);
-  EXPECT_EQ(sink->failure->reason, "RANK_LOST");
-  EXPECT_EQ(sink->failure->metadata.at("rank"), "1");
-  ranks_.start_job();
-  ASSERT_TRUE(reaches(Phase::kServing));
-  EXPECT_EQ(coordinator_->status().epoch, 2u);
-  const auto again = submit(request(4));
-  ASSERT_TRUE(again->wait());
-  EXPECT_EQ(again->tokens, expected(3, 4));
 }
 
 TEST_F(CoordinatorTest, ASpentRestartBudgetEndsWithExit7) {

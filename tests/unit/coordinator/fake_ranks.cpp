@@ -1,5 +1,7 @@
 #include "tests/unit/coordinator/fake_ranks.h"
 
+#include <algorithm>
+
 namespace shoal::coordinator {
 
 FakeRanks::FakeRanks(int world_size, std::string job_token, std::string build)
@@ -45,6 +47,11 @@ void FakeRanks::hold(bool held) {
   changed_.notify_all();
 }
 
+void FakeRanks::hold_at(int64_t position) {
+  const std::lock_guard lock(mutex_);
+  hold_at_ = position;
+}
+
 std::vector<plan::StepPlan> FakeRanks::plans() const {
   const std::lock_guard lock(mutex_);
   return plans_;
@@ -67,6 +74,13 @@ void FakeRanks::send(LinkId link, const control::ToWorker& message) {
 
 void FakeRanks::close(LinkId) {}
 
+bool FakeRanks::starts_with_poison(const plan::StepPlan& plan) const {
+  return !dies_of.empty() &&
+         std::any_of(plan.sequences.begin(), plan.sequences.end(), [&](const auto& sequence) {
+           return sequence.tokens == dies_of;
+         });
+}
+
 void FakeRanks::answer_loop() {
   for (;;) {
     std::pair<LinkId, control::ToWorker> next;
@@ -86,6 +100,10 @@ void FakeRanks::answer_loop() {
                                control::LoadProgress{.epoch = epoch, .rank = rank, .ready = true});
     const auto* plan = std::get_if<plan::StepPlan>(&next.second);
     if (plan == nullptr) continue;
+    if (rank == 0 && starts_with_poison(*plan)) {
+      kill(0);
+      continue;
+    }
     plan::StepResult result{.epoch = epoch, .step_id = plan->step_id, .rank = rank};
     if (rank == 0)
       for (const plan::ScheduledSequence& sequence : plan->sequences) {
@@ -99,6 +117,13 @@ void FakeRanks::answer_loop() {
                                      .position = sequence.start + static_cast<int64_t>(i),
                                      .token = sequence.tokens[i]});
       }
+    for (const plan::TokenScore& score : result.tokens) {
+      const std::lock_guard lock(mutex_);
+      if (!score.sampled || score.position < hold_at_) continue;
+      held_ = true;
+      hold_at_ = INT64_MAX;
+    }
+    if (repeat_answers) coordinator_->on_message(next.first, result);
     coordinator_->on_message(next.first, std::move(result));
   }
 }

@@ -31,8 +31,12 @@ class FakeRanks final : public RankLinks {
   void kill(int rank);
   // While held, plans are taken but not answered.
   void hold(bool held);
+  // Holds once a token at this position was said.
+  void hold_at(int64_t position);
   // Replaces fake_token().
   std::function<int32_t(int64_t position)> token = fake_token;
+  bool repeat_answers = false;   // each answer comes twice
+  std::vector<int32_t> dies_of;  // rank 0 dies of a step that starts a sequence so
 
   std::vector<plan::StepPlan> plans() const;  // as rank 0 saw them
   std::vector<std::string> leave_reasons() const;
@@ -42,6 +46,7 @@ class FakeRanks final : public RankLinks {
  private:
   LinkId link_of(int rank) const { return epoch_ * 100 + static_cast<LinkId>(rank) + 1; }
   void answer_loop();
+  bool starts_with_poison(const plan::StepPlan& plan) const;
 
   int world_size_;
   std::string job_token_, build_;
@@ -53,6 +58,7 @@ class FakeRanks final : public RankLinks {
   std::vector<plan::StepPlan> plans_;
   std::vector<std::string> leave_reasons_;
   bool held_ = false, stop_ = false;
+  int64_t hold_at_ = INT64_MAX;
   std::thread thread_;
 };
 

@@ -190,7 +190,7 @@ TEST_F(ClientTest, StreamsAndReportsFailures) {
                  "sampling.top_p: 2 is not above 0 and up to 1");
   }
   fake_.refuse_with(Failure{
-      .code = FailureCode::kUnavailable, .message = "rank 1 was lost", .reason = "RANK_LOST"});
+      .code = FailureCode::kUnavailable, .message = "rank 1 was lost", .reason = "CLUSTER_FAILED"});
   try {
     client_.stream_generate({.prompt = "x"}, {});
     FAIL();

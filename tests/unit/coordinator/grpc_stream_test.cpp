@@ -354,7 +354,7 @@ TEST_F(GrpcStreamTest, AFailureKeepsWhatWasGeneratedBeforeIt) {
   submission.sink->delta({.text = "so far", .token_ids = {1}, .logprobs = {}});
   submission.sink->failed({.code = FailureCode::kUnavailable,
                            .message = "rank 2 was lost",
-                           .reason = "RANK_LOST",
+                           .reason = "CLUSTER_FAILED",
                            .metadata = {{"rank", "2"}}});
   v1::StreamGenerateResponse message;
   ASSERT_TRUE(stream->Read(&message));
@@ -362,7 +362,7 @@ TEST_F(GrpcStreamTest, AFailureKeepsWhatWasGeneratedBeforeIt) {
   EXPECT_FALSE(stream->Read(&message));
   const auto status = stream->Finish();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
-  EXPECT_EQ(detail_of<google::rpc::ErrorInfo>(status).reason(), "RANK_LOST");
+  EXPECT_EQ(detail_of<google::rpc::ErrorInfo>(status).reason(), "CLUSTER_FAILED");
 }
 
 TEST_F(GrpcStreamTest, AReaderThatStallsIsEndedAndItsBufferIsBounded) {

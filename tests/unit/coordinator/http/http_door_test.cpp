@@ -251,7 +251,7 @@ TEST_F(HttpDoorTest, RefusalsAndFailures) {
   coordinator::Failure lost;
   lost.code = coordinator::FailureCode::kUnavailable;
   lost.message = "rank 1 was lost while the request ran";
-  lost.reason = "RANK_LOST";
+  lost.reason = "CLUSTER_FAILED";
   fake_.submission(0).sink->failed(lost);
   const std::string body = stream.get().body;
   EXPECT_NE(body.find(R"(data: {"error":{"message":"rank 1 was lost)"), std::string::npos) << body;
