@@ -38,6 +38,7 @@ class Checker {
   void matrix(const std::string& name, int64_t in, int64_t out) const {
     expect(name, {in, out, 1, 1}, Storage::kAnyType);
   }
+  bool has(const std::string& name) const { return directory_.find(name) >= 0; }
   void expect(const std::string& name, const Shape& shape, Storage storage) const {
     const TensorInfo& tensor = directory_.at(name);
     const FilePlace place{directory_.shards()[tensor.shard].path, tensor.header_byte};
@@ -97,8 +98,13 @@ void check_experts(const Checker& check, const ModelConfig& config, int layer) {
   const int64_t experts = config.num_experts;
   const Shape into = {hidden, inner, experts, 1};
   check.matrix(layer_tensor(layer, "ffn_gate_inp.weight"), hidden, experts);
-  check.expect(layer_tensor(layer, "ffn_gate_exps.weight"), into, Storage::kAnyType);
-  check.expect(layer_tensor(layer, "ffn_up_exps.weight"), into, Storage::kAnyType);
+  const std::string fused = layer_tensor(layer, "ffn_gate_up_exps.weight");
+  if (check.has(fused)) {
+    check.expect(fused, {hidden, 2 * inner, experts, 1}, Storage::kAnyType);
+  } else {
+    check.expect(layer_tensor(layer, "ffn_gate_exps.weight"), into, Storage::kAnyType);
+    check.expect(layer_tensor(layer, "ffn_up_exps.weight"), into, Storage::kAnyType);
+  }
   check.expect(
       layer_tensor(layer, "ffn_down_exps.weight"), {inner, hidden, experts, 1}, Storage::kAnyType);
   // Written as [hidden] by older converters and as [hidden, 1] by newer ones: the same ne here.

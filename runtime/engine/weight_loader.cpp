@@ -17,6 +17,7 @@
 #include "runtime/base/check.h"
 #include "runtime/base/error.h"
 #include "runtime/base/log.h"
+#include "runtime/base/printable.h"
 #include "runtime/engine/synthetic_vector.h"
 
 namespace shoal::engine {
@@ -58,6 +59,8 @@ class Assembler {
   void check_scale(const kernels::WeightView& view, const std::string& name) const;
   const float* vector(const std::string& name);
   std::vector<kernels::WeightView> experts(const std::string& name);
+  std::pair<std::vector<kernels::WeightView>, std::vector<kernels::WeightView>> gates_and_ups(
+      int layer);
   void layer(int index);
   void log_rate(std::chrono::duration<double> time) const;
 
@@ -214,6 +217,26 @@ std::vector<kernels::WeightView> Assembler::experts(const std::string& name) {
   return views;
 }
 
+// Two tensors, or one whose experts hold the gate's rows and then those of up.
+std::pair<std::vector<kernels::WeightView>, std::vector<kernels::WeightView>>
+Assembler::gates_and_ups(int layer) {
+  const std::string fused = loader::layer_tensor(layer, "ffn_gate_up_exps.weight");
+  if (job_.files.directory.find(fused) < 0)
+    return {experts(loader::layer_tensor(layer, "ffn_gate_exps.weight")),
+            experts(loader::layer_tensor(layer, "ffn_up_exps.weight"))};
+  if (out_->device != nullptr)
+    throw ModelFileError(fmt::format(
+        "error[GGUF-66]: tensor '{}' holds gate and up in one, which a device backend does not "
+        "support: use the cpu backend",
+        fused));
+  std::vector<kernels::WeightView> gates, ups;
+  for (const kernels::WeightView& both : experts(fused)) {
+    gates.push_back(rows_of(both, 0, both.rows / 2));
+    ups.push_back(rows_of(both, 1, both.rows / 2));
+  }
+  return {std::move(gates), std::move(ups)};
+}
+
 void Assembler::layer(int index) {
   const auto name = [index](const char* suffix) { return loader::layer_tensor(index, suffix); };
   model::LayerWeights& layer = out_->weights.layers.emplace_back();
@@ -244,8 +267,7 @@ void Assembler::layer(int index) {
   moe.shared = {.gate = matrix(name("ffn_gate_shexp.weight")),
                 .up = matrix(name("ffn_up_shexp.weight")),
                 .down = matrix(name("ffn_down_shexp.weight"))};
-  const auto gates = experts(name("ffn_gate_exps.weight"));
-  const auto ups = experts(name("ffn_up_exps.weight"));
+  const auto [gates, ups] = gates_and_ups(index);
   const auto downs = experts(name("ffn_down_exps.weight"));
   for (size_t i = 0; i < gates.size(); ++i) moe.experts.push_back({gates[i], ups[i], downs[i]});
 }
@@ -283,6 +305,22 @@ std::unique_ptr<LoadedWeights> Assembler::run() {
   return std::move(out_);
 }
 
+// The blocks behind the trunk, which predict further tokens, are read by nobody.
+void log_skipped_blocks(const LoadJob& job) {
+  std::map<int, std::pair<int, uint64_t>> blocks;  // tensors and bytes
+  for (const loader::TensorInfo& tensor : job.files.directory.tensors()) {
+    const int layer = loader::tensor_layer(tensor);
+    if (layer < job.config.num_layers) continue;
+    ++blocks[layer].first;
+    blocks[layer].second += tensor.bytes;
+  }
+  for (const auto& [layer, what] : blocks)
+    log::info("blk.{} predicts further tokens and is left out: {} tensors, {}",
+              layer,
+              what.first,
+              human_bytes(what.second));
+}
+
 // One line for each type that all products decode by code that is not tuned.
 void log_slow_types(const loader::TensorDirectory& directory, bool on_device) {
   std::map<DType, int> num_tensors;
@@ -304,6 +342,7 @@ void log_slow_types(const loader::TensorDirectory& directory, bool on_device) {
 std::unique_ptr<LoadedWeights> load_weights(const LoadJob& job,
                                             loader::WeightReader& reader,
                                             const std::function<void(uint64_t)>& progress) {
+  if (job.rank == 0) log_skipped_blocks(job);
   if (job.rank == 0) log_slow_types(job.files.directory, job.queue != nullptr);
   return Assembler(job, reader, progress).run();
 }

@@ -42,6 +42,7 @@ struct TensorSpec {
   uint32_t type = 0;               // f32
   uint64_t bytes = 0;              // 0: four times the product of ne
   std::optional<uint64_t> offset;  // instead of the right one
+  std::string data = {};           // what lies there; empty: zeros
 
   uint64_t size() const {
     if (bytes != 0) return bytes;
@@ -110,7 +111,11 @@ struct GgufFile {
     std::string out = header();
     if (tensors.empty()) return out;
     out.resize(padded(out.size()));
-    for (const TensorSpec& spec : tensors) out.resize(out.size() + padded(spec.size()));
+    for (const TensorSpec& spec : tensors) {
+      const size_t begin = out.size();
+      out.resize(begin + padded(spec.size()));
+      out.replace(begin, spec.data.size(), spec.data);
+    }
     return out;
   }
 
