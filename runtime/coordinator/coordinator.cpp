@@ -37,13 +37,17 @@ Coordinator::~Coordinator() {
 }
 
 void Coordinator::start(RankLinks& links) {
-  core_->links = &links;
-  {
-    const std::lock_guard lock(core_->state_mutex);
-    core_->start_epoch();
-  }
+  begin(links);
   core_->thread = std::thread([core = core_.get()] { core->loop(); });
 }
+
+void Coordinator::begin(RankLinks& links) {
+  core_->links = &links;
+  const std::lock_guard lock(core_->state_mutex);
+  core_->start_epoch();
+}
+
+void Coordinator::turn() { core_->turn(); }
 
 std::optional<Failure> Coordinator::submit(GenerationRequest request,
                                            std::shared_ptr<StreamSink> sink) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "runtime/coordinator/generation_request.h"
+#include "runtime/coordinator/journal.h"
 #include "runtime/coordinator/rank_links.h"
 #include "runtime/coordinator/served_model.h"
 #include "sharding/shard_plan.h"
@@ -24,7 +25,8 @@ struct CoordinatorConfig {
   int num_threads = 0;         // per rank; 0: by the rank
   std::string job_token;
   std::string build;
-  std::string journal_path;  // empty: no journal
+  std::string journal_path;                     // empty: no journal, unless there is a store
+  std::shared_ptr<JournalStore> journal_store;  // in place of a file
   bool journal_fsync = false;
   std::chrono::milliseconds startup_timeout{60'000};
   std::chrono::milliseconds heartbeat_timeout{2'000};
@@ -87,6 +89,10 @@ class Coordinator final : public RankLinkEvents {
   ~Coordinator() override;
 
   void start(RankLinks& links);  // starts the thread; asks for the first job
+  // Without a thread, for simulations: begin() once, then turn() after each event and, at least
+  // every 20 ms of config.now, without one.
+  void begin(RankLinks& links);
+  void turn();
 
   // Refusal, or nothing: then `sink` gets the stream's events.
   std::optional<Failure> submit(GenerationRequest request, std::shared_ptr<StreamSink> sink);

@@ -52,6 +52,7 @@ struct Coordinator::Core {
 
   // The loop's thread.
   void loop();
+  void turn();  // everything that has come, then the clock, then plans
   void handle(Submitted event);
   void handle(Cancelled event);
   void handle(Arrived event);

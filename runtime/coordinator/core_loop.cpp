@@ -23,25 +23,35 @@ Coordinator::Core::Core(const CoordinatorConfig& core_config, const ServedModel&
                   .startup_timeout = core_config.startup_timeout,
                   .heartbeat_timeout = core_config.heartbeat_timeout}),
       rank_stats(static_cast<size_t>(core_config.plan.grid.world_size())) {
-  if (!core_config.journal_path.empty())
-    journal.emplace(core_config.journal_path, core_config.journal_fsync);
+  if (core_config.journal_store != nullptr)
+    journal.emplace(core_config.journal_store);
+  else if (!core_config.journal_path.empty())
+    journal.emplace(
+        std::make_shared<JournalFile>(core_config.journal_path, core_config.journal_fsync));
 }
 
 void Coordinator::Core::loop() {
   for (;;) {
-    std::deque<Event> batch;
     {
       std::unique_lock lock(queue_mutex);
       queue_changed.wait_for(lock, kTick, [this] { return !events.empty() || stop; });
       if (stop || phase == Phase::kStopped) return;
-      batch.swap(events);
     }
-    const std::lock_guard lock(state_mutex);
-    for (Event& event : batch) std::visit([this](auto& one) { handle(std::move(one)); }, event);
-    check_time();
-    admit_waiting();
-    send_plans();
+    turn();
   }
+}
+
+void Coordinator::Core::turn() {
+  std::deque<Event> batch;
+  {
+    const std::lock_guard lock(queue_mutex);
+    batch.swap(events);
+  }
+  const std::lock_guard lock(state_mutex);
+  for (Event& event : batch) std::visit([this](auto& one) { handle(std::move(one)); }, event);
+  check_time();
+  admit_waiting();
+  send_plans();
 }
 
 void Coordinator::Core::set_phase(Phase next) {

@@ -177,9 +177,10 @@ void Coordinator::Core::push(Event event) {
 
 std::optional<JobRequest> Coordinator::Core::next_job(Deadline deadline) {
   std::unique_lock lock(queue_mutex);
-  job_wanted.wait_until(lock, deadline.at(), [this] {
-    return wanted_job.has_value() || phase == Phase::kFailed || phase == Phase::kStopped;
-  });
+  if (!deadline.passed())
+    job_wanted.wait_until(lock, deadline.at(), [this] {
+      return wanted_job.has_value() || phase == Phase::kFailed || phase == Phase::kStopped;
+    });
   return std::exchange(wanted_job, std::nullopt);
 }
 

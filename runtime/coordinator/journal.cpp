@@ -14,29 +14,30 @@
 
 namespace shoal::coordinator {
 
-Journal::Journal(const std::string& path, bool fsync) : fsync_(fsync) {
+JournalFile::JournalFile(const std::string& path, bool fsync) : fsync_(fsync) {
   file_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (file_ < 0) throw_errno(ExitCode::kUsage, fmt::format("journal {}", printable(path, 256)));
 }
 
-Journal::~Journal() {
-  if (file_ >= 0) ::close(file_);
+JournalFile::~JournalFile() { ::close(file_); }
+
+bool JournalFile::append(std::string_view line) {
+  const ssize_t written = ::write(file_, line.data(), line.size());
+  if (written >= 0 && written < static_cast<ssize_t>(line.size())) errno = ENOSPC;
+  return written == static_cast<ssize_t>(line.size()) && (!fsync_ || ::fdatasync(file_) == 0);
 }
 
 void Journal::append(std::string_view line) {
-  if (file_ < 0) return;
-  const ssize_t written = ::write(file_, line.data(), line.size());
-  if (written == static_cast<ssize_t>(line.size()) && (!fsync_ || ::fdatasync(file_) == 0)) return;
+  if (store_ == nullptr || store_->append(line)) return;
   log::warn("journal off, serving goes on: {}", std::strerror(errno));
-  ::close(file_);
-  file_ = -1;
+  store_.reset();
 }
 
 void Journal::open_sequence(plan::SequenceId id,
                             std::string_view request_id,
                             std::span<const int32_t> prompt,
                             uint64_t seed) {
-  if (file_ < 0) return;
+  if (!is_on()) return;
   std::string line = fmt::format("open {} {} prompt ", id, printable(request_id));
   for (const int32_t token : prompt) line += std::to_string(token) + ",";
   line.back() = ' ';
@@ -44,7 +45,7 @@ void Journal::open_sequence(plan::SequenceId id,
 }
 
 void Journal::step(plan::StepId step, plan::Epoch epoch, std::span<const JournalToken> tokens) {
-  if (file_ < 0 || tokens.empty()) return;
+  if (!is_on() || tokens.empty()) return;
   std::string line = fmt::format("step {} epoch {} |", step, epoch);
   for (const JournalToken& token : tokens)
     fmt::format_to(std::back_inserter(line), " {}:{}={}", token.sequence, token.index, token.token);
@@ -52,7 +53,7 @@ void Journal::step(plan::StepId step, plan::Epoch epoch, std::span<const Journal
 }
 
 void Journal::close_sequence(plan::SequenceId id, std::string_view reason) {
-  if (file_ < 0) return;
+  if (!is_on()) return;
   append(fmt::format("close {} {}\n", id, reason));
 }
 

@@ -6,9 +6,11 @@
 // option. A failed write turns the journal off with one warning; serving goes on. One thread.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "runtime/plan/step_plan.h"
 
@@ -20,13 +22,31 @@ struct JournalToken {
   int32_t token = 0;
 };
 
-class Journal {
+// Where the lines go.
+class JournalStore {
+ public:
+  virtual ~JournalStore() = default;
+  // Whether the whole line is kept; errno says why not.
+  virtual bool append(std::string_view line) = 0;
+};
+
+class JournalFile final : public JournalStore {
  public:
   // Creates or appends, mode 0600. Throws Error(kUsage) when the file cannot be opened.
-  Journal(const std::string& path, bool fsync);
-  ~Journal();
-  Journal(const Journal&) = delete;
-  Journal& operator=(const Journal&) = delete;
+  JournalFile(const std::string& path, bool fsync);
+  ~JournalFile() override;
+  JournalFile(const JournalFile&) = delete;
+  JournalFile& operator=(const JournalFile&) = delete;
+  bool append(std::string_view line) override;
+
+ private:
+  int file_ = -1;
+  bool fsync_ = false;
+};
+
+class Journal {
+ public:
+  explicit Journal(std::shared_ptr<JournalStore> store) : store_(std::move(store)) {}
 
   void open_sequence(plan::SequenceId id,
                      std::string_view request_id,
@@ -35,13 +55,12 @@ class Journal {
   void step(plan::StepId step, plan::Epoch epoch, std::span<const JournalToken> tokens);
   void close_sequence(plan::SequenceId id, std::string_view reason);
 
-  bool is_on() const { return file_ >= 0; }
+  bool is_on() const { return store_ != nullptr; }
 
  private:
   void append(std::string_view line);
 
-  int file_ = -1;
-  bool fsync_ = false;
+  std::shared_ptr<JournalStore> store_;  // null once it is off
 };
 
 }  // namespace shoal::coordinator

@@ -53,7 +53,7 @@ std::optional<std::string> Membership::hello(LinkId link,
   member.link = link;
   member.host = hello.host;
   member.pid = hello.pid;
-  member.last_heard = now;
+  member.last_heard = member.last_progress = now;
   rank_by_link_[link] = hello.rank;
   return std::nullopt;
 }
@@ -72,7 +72,7 @@ void Membership::progress(LinkId link, const control::LoadProgress& progress, Ti
   const auto rank = rank_of(link);
   if (!rank) return;
   Member& member = members_[static_cast<size_t>(*rank)];
-  member.last_heard = now;
+  member.last_heard = member.last_progress = now;
   member.progress = progress;
   member.kernels = progress.kernels;
   if (progress.ready) member.state = State::kReady;
@@ -114,6 +114,12 @@ std::optional<LostRank> Membership::check(TimePoint now) const {
           0,
           fmt::format(
               "rank {} did not report in {:.0f} s", rank, seconds(config_.startup_timeout))};
+    if (member.state == State::kLoading && now - member.last_progress > config_.startup_timeout)
+      return LostRank{rank,
+                      0,
+                      fmt::format("rank {} has not got on with loading for {:.0f} s",
+                                  rank,
+                                  seconds(config_.startup_timeout))};
     if ((member.state == State::kLoading || member.state == State::kReady) &&
         now - member.last_heard > config_.heartbeat_timeout)
       return LostRank{

@@ -38,7 +38,7 @@ class Membership {
     LinkId link = 0;
     std::string host, kernels;
     int64_t pid = 0;
-    TimePoint last_heard{};
+    TimePoint last_heard{}, last_progress{};
     control::LoadProgress progress;
   };
 
