@@ -19,7 +19,9 @@ bool is_address(const std::string& host) {
 void AccessOptions::declare(OptionSet& options) {
   options.group("Access");
   options.add("--host", host, "Address to listen on; beyond loopback with TLS and keys only");
-  options.add("--api-key-file", api_key_file, "API keys, one a line or NAME KEY; mode 0600");
+  options.add("--api-key-file",
+              api_key_file,
+              "API keys, one a line, NAME KEY or NAME KEY WEIGHT; mode 0600");
   options.add("--tls-cert,--ssl-cert-file", tls_cert, "Certificate chain (PEM) of both doors");
   options.add("--tls-key,--ssl-key-file", tls_key, "Its private key (PEM)");
   options.add("--tls-client-ca", tls_client_ca, "Authority (PEM) that must have signed clients");

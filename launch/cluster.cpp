@@ -31,6 +31,7 @@ coordinator::CoordinatorConfig coordinator_config(const ClusterConfig& config) {
   result.max_sequences = config.shape.max_sequences;
   result.max_batch_tokens = config.shape.max_batch_tokens;
   result.max_queue = config.max_queue;
+  if (config.access.keys) result.owner_weights = config.access.keys->weights();
   result.num_threads = config.shape.threads;
   // Workers that the user starts get their token from the user, if there is one already.
   result.job_token = config.shape.launcher == "external" ? read_worker_env().job_token : "";

@@ -50,11 +50,12 @@ client::StreamEvents StreamPrinter::events() {
               },
           .delta =
               [this](const coordinator::Delta& delta) {
-                text_ += delta.text;
-                append(delta.token_ids, ids_);
-                append(delta.logprobs, logprobs_);
-                append(delta.top, top_);
-                print(delta.text);
+                Choice& choice = choices_.at(static_cast<size_t>(delta.index));
+                choice.text += delta.text;
+                append(delta.token_ids, choice.ids);
+                append(delta.logprobs, choice.logprobs);
+                append(delta.top, choice.top);
+                if (choices_.size() == 1) print(delta.text);
               },
           .finished = [this](const coordinator::Finished& finished) { finished_ = finished; }};
 }
@@ -65,8 +66,18 @@ void StreamPrinter::print(const std::string& text) {
     throw Error(ExitCode::kUnexpected, "cannot write the text: nobody reads it");
 }
 
-void StreamPrinter::end_line() {
-  if (!text_.ends_with('\n')) print("\n");
+void StreamPrinter::end() {
+  if (choices_.size() > 1 && !prompt_.text.empty() && !prompt_.text.ends_with('\n')) print("\n");
+  for (size_t i = 0; i < choices_.size(); ++i) {
+    const std::string& text = choices_[i].text;
+    if (choices_.size() > 1)
+      print(fmt::format("== choice {} of {} ({})\n{}",
+                        i + 1,
+                        choices_.size(),
+                        finish_reason_name(finished_.choices.at(i).reason),
+                        text));
+    if (!text.ends_with('\n')) print("\n");
+  }
 }
 
 std::string StreamPrinter::statistics() const {
@@ -84,8 +95,25 @@ std::string StreamPrinter::statistics() const {
       finish_reason_name(finished_.reason));
 }
 
-nlohmann::ordered_json StreamPrinter::logprobs_json() const {
-  return logprob_list(ids_, logprobs_, top_);
+nlohmann::ordered_json StreamPrinter::logprobs_json(size_t choice) const {
+  const Choice& of = choices_.at(choice);
+  return logprob_list(of.ids, of.logprobs, of.top);
+}
+
+nlohmann::ordered_json StreamPrinter::choices_json() const {
+  auto list = nlohmann::ordered_json::array();
+  for (size_t i = 0; i < choices_.size(); ++i) {
+    const coordinator::ChoiceEnd& end = finished_.choices.at(i);
+    list.push_back({{"index", i},
+                    {"text", choices_[i].text},
+                    {"token_ids", choices_[i].ids},
+                    {"finish_reason", finish_reason_name(end.reason)},
+                    {"matched_stop", end.matched_stop},
+                    {"seed", end.seed},
+                    {"completion_tokens", end.completion_tokens},
+                    {"cached_tokens", end.cached_tokens}});
+  }
+  return list;
 }
 
 nlohmann::ordered_json StreamPrinter::prompt_logprobs_json(
@@ -99,9 +127,9 @@ nlohmann::ordered_json StreamPrinter::prompt_logprobs_json(
 nlohmann::ordered_json StreamPrinter::to_json(const std::vector<int32_t>& prompt_ids) const {
   const coordinator::Usage& usage = finished_.usage;
   const coordinator::Timings& timings = finished_.timings;
-  return {
-      {"text", text_},
-      {"token_ids", ids_},
+  nlohmann::ordered_json out = {
+      {"text", choices_.front().text},
+      {"token_ids", choices_.front().ids},
       {"prompt_token_ids", prompt_ids},
       {"finish_reason", finish_reason_name(finished_.reason)},
       {"matched_stop", finished_.matched_stop},
@@ -121,6 +149,8 @@ nlohmann::ordered_json StreamPrinter::to_json(const std::vector<int32_t>& prompt
         {"total_ms", milliseconds(timings.total)},
         {"prefill_tps", timings.prefill_tps},
         {"decode_tps", timings.decode_tps}}}};
+  if (choices_.size() > 1) out["choices"] = choices_json();
+  return out;
 }
 
 client::GenerateOptions to_request(const SamplingOptions& sampling) {

@@ -75,7 +75,7 @@ class Chat final : public Command {
     options.prompt = client::ChatPrompt{.messages = messages_};
     StreamPrinter printer(stdout);
     client.stream_generate(options, printer.events(), &interrupted);
-    printer.end_line();
+    printer.end();
     if (output.verbose) fmt::print(stderr, "{}\n", printer.statistics());
     messages_.push_back(assistant_message(printer.text()));
   }

@@ -7,6 +7,7 @@
 #include "launch/text_file.h"
 #include "launch/use_server.h"
 #include "runtime/base/error.h"
+#include "runtime/coordinator/request_limits.h"
 
 namespace shoal::launch {
 namespace {
@@ -26,6 +27,8 @@ class Generate final : public Command {
     options.add_list("--prompt-ids", ids_, "Token ids, 1,2,3");
     sampling_.declare(options);
     options.group("Output");
+    options.add(
+        "--choices", num_choices_, "Texts of the same prompt, each drawn with its own seed");
     options.add("--logprobs", wanted_.logprobs, "With --json: N likeliest tokens at each place");
     options.add_switch(
         "--prompt-logprobs", wanted_.prompt_logprobs, "With --json: also of the prompt's tokens");
@@ -43,6 +46,11 @@ class Generate final : public Command {
           "what to continue: give one of -p TEXT, -f FILE, --chat TEXT, --prompt-ids 1,2,3");
     server_.verbose = output.verbose;
     server_.resolve(options);
+    if (num_choices_ < 1 || num_choices_ > coordinator::kMaxChoices)
+      throw Error(
+          ExitCode::kRequest,
+          fmt::format(
+              "--choices is {}: it must lie in 1..{}", num_choices_, coordinator::kMaxChoices));
     sampling_.validate();
     if (wanted_.logprobs && (*wanted_.logprobs < 0 || *wanted_.logprobs > 20))
       throw Error(ExitCode::kRequest,
@@ -60,11 +68,12 @@ class Generate final : public Command {
           client::GenerateOptions options = to_request(sampling_);
           options.prompt = prompt();
           options.output = wanted_;
+          options.num_choices = num_choices_;
           // Only the server has the tokenizer, and the JSON names the prompt's ids.
           if (output.json) options.prompt = prompt_ids(client);
-          StreamPrinter printer(output.json ? nullptr : stdout);
+          StreamPrinter printer(output.json ? nullptr : stdout, num_choices_);
           client.stream_generate(options, printer.events(), &interrupted);
-          printer.end_line();
+          printer.end();
           if (output.json)
             fmt::print("{}\n",
                        json(printer, std::get<std::vector<int32_t>>(options.prompt)).dump());
@@ -80,6 +89,9 @@ class Generate final : public Command {
     nlohmann::ordered_json out = printer.to_json(prompt_ids);
     if (wanted_.echo) out["prompt"] = printer.prompt_text();
     if (wanted_.logprobs) out["logprobs"] = printer.logprobs_json();
+    if (wanted_.logprobs && out.contains("choices"))
+      for (size_t i = 0; i < out["choices"].size(); ++i)
+        out["choices"][i]["logprobs"] = printer.logprobs_json(i);
     if (wanted_.prompt_logprobs) out["prompt_logprobs"] = printer.prompt_logprobs_json(prompt_ids);
     return out;
   }
@@ -105,6 +117,7 @@ class Generate final : public Command {
 
   std::string text_, file_, chat_;
   std::vector<int32_t> ids_;
+  int num_choices_ = 1;
   bool has_ids_ = false, has_chat_ = false;
   SamplingOptions sampling_;
   client::OutputOptions wanted_;

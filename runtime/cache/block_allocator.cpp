@@ -22,6 +22,11 @@ int BlockAllocator::count_reclaimable(std::span<const int32_t> ids) const {
   }));
 }
 
+int BlockAllocator::count_single(std::span<const int32_t> ids) const {
+  return static_cast<int>(std::count_if(
+      ids.begin(), ids.end(), [this](int32_t id) { return uses_[index(id)].users == 1; }));
+}
+
 std::optional<std::vector<int32_t>> BlockAllocator::allocate(int count) {
   auto ids = free_.allocate(count);
   if (ids)

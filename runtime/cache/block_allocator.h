@@ -33,6 +33,8 @@ class BlockAllocator {
   int num_kept() const { return num_kept_; }                               // with a keeper
   int num_reclaimable() const { return num_reclaimable_; }  // with keepers and without users
   int count_reclaimable(std::span<const int32_t> ids) const;
+  // Of the ids: those with one user, which are free or reclaimable once it releases them.
+  int count_single(std::span<const int32_t> ids) const;
   // Nobody but one keeper has it.
   bool last_keeper(int32_t id) const { return uses_[index(id)].keepers == 1 && !used(id); }
   // Blocks that a sequence of `num_tokens` fills: 33 tokens of 32 a block are 2.

@@ -28,9 +28,13 @@ const PrefixCache::Node* PrefixCache::root_of(const PrefixText& text) const {
 }
 
 // Leaf by leaf: a long text is too deep a tree for nested destructors.
-PrefixCache::~PrefixCache() {
+PrefixCache::~PrefixCache() { clear(); }
+
+void PrefixCache::clear() {
+  const uint64_t evictions = num_evictions_;
   for (size_t group = 0; group < published_.size(); ++group)
     while (const auto checkpoint = oldest(group, false)) evict(group, *checkpoint);
+  num_evictions_ = evictions;
 }
 
 std::span<const int32_t> PrefixCache::block_of(const PrefixText& text, size_t index) const {

@@ -97,6 +97,9 @@ class PrefixCache {
   // Evicts what was touched longest ago and gives a block free. False when nothing does.
   bool free_block(size_t group);
 
+  // Forgets every published text; not counted as evictions. Who started from one goes on.
+  void clear();
+
   int num_published() const { return num_published_; }
   uint64_t num_evictions() const { return num_evictions_; }
   uint64_t bytes() const;

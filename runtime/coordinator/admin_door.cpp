@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include "runtime/base/log.h"
+#include "runtime/base/printable.h"
 #include "runtime/coordinator/cluster_to_proto.h"
 #include "runtime/coordinator/grpc_listener.h"
 #include "runtime/coordinator/request_limits.h"
@@ -62,8 +63,15 @@ class AdminServiceDoor final : public v1::AdminService::CallbackService {
 
   grpc::ServerUnaryReactor* FlushCache(grpc::CallbackServerContext* call,
                                        const v1::FlushCacheRequest*,
-                                       v1::FlushCacheResponse*) override {
-    return done(call, to_status(unimplemented("cache", "a cache of prefixes")));
+                                       v1::FlushCacheResponse* response) override {
+    const ClearedCache cleared = door_.clear_cache();
+    log::info("an operator cleared the prefix cache: {} texts, {} bytes",
+              cleared.texts,
+              grouped(cleared.bytes));
+    response->set_texts(cleared.texts);
+    response->set_blocks(cleared.blocks);
+    response->set_bytes(cleared.bytes);
+    return done(call);
   }
 
  private:

@@ -58,6 +58,8 @@ bool Coordinator::cancel(const std::string& request_id) { return core_->cancel(r
 
 ClusterStatus Coordinator::status() const { return core_->status(); }
 
+ClearedCache Coordinator::clear_cache() { return core_->clear_cache(); }
+
 void Coordinator::on_phase(std::function<void(Phase)> callback) {
   const std::lock_guard lock(core_->state_mutex);
   core_->phase_changed = std::move(callback);

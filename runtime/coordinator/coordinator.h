@@ -4,6 +4,7 @@
 // and job_ended(), because workers must be forked from it.
 #pragma once
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,10 +20,11 @@ namespace shoal::coordinator {
 
 struct CoordinatorConfig {
   sharding::ShardPlan plan;
-  int max_sequences = 8;       // run at once
-  int max_queue = 64;          // wait behind them
-  int max_batch_tokens = 512;  // per rank and step
-  int num_threads = 0;         // per rank; 0: by the rank
+  int max_sequences = 8;                        // run at once
+  int max_queue = 64;                           // of each owner: wait behind them
+  int max_batch_tokens = 512;                   // per rank and step
+  int num_threads = 0;                          // per rank; 0: by the rank
+  std::map<std::string, double> owner_weights;  // of the ranks' time; others weigh 1
   std::string job_token;
   std::string build;
   std::string journal_path;                     // empty: no journal, unless there is a store
@@ -62,6 +64,12 @@ struct CacheStatus {
   std::vector<std::pair<std::string, uint64_t>> ends;
 };
 
+// What the prefix cache held when it was cleared.
+struct ClearedCache {
+  int texts = 0, blocks = 0;
+  uint64_t bytes = 0;
+};
+
 struct ClusterStatus {
   Phase phase = Phase::kStarting;
   plan::Epoch epoch = 0;
@@ -70,6 +78,7 @@ struct ClusterStatus {
   int running = 0, waiting = 0, blocks_used = 0, blocks_total = 0;
   int paused = 0;     // of the running, for want of blocks
   int replaying = 0;  // of the running: they wait for the ranks of a new epoch
+  std::map<std::string, int> waiting_by_owner;  // none: nobody of it waits
   CacheStatus cache;
   uint64_t tokens_generated = 0, prompt_tokens = 0, requests_finished = 0, requests_failed = 0;
   int exit_code = 0;    // kFailed: what the program should exit with
@@ -100,6 +109,8 @@ class Coordinator final : public RankLinkEvents {
   bool cancel(const std::string& request_id);
 
   ClusterStatus status() const;
+  // Any thread. What runs goes on; nobody starts behind a text that was cached before.
+  ClearedCache clear_cache();
   const ServedModel& model() const { return *model_; }
   const CoordinatorConfig& config() const { return config_; }
   // Calls back (coordinator's thread, must not block) at each change of phase.

@@ -15,6 +15,7 @@
 #include "runtime/coordinator/membership.h"
 #include "runtime/coordinator/replay_queue.h"
 #include "runtime/coordinator/stream.h"
+#include "runtime/scheduler/fair_share.h"
 #include "runtime/scheduler/scheduler.h"
 
 namespace shoal::coordinator {
@@ -47,6 +48,7 @@ struct Coordinator::Core {
   bool cancel(const std::string& request_id);
   void push(Event event);
   ClusterStatus status() const;
+  ClearedCache clear_cache();
   std::optional<JobRequest> next_job(Deadline deadline);
   void drain(Deadline deadline);
 
@@ -72,6 +74,8 @@ struct Coordinator::Core {
   void admit_replayed();
   void admit_waiting();
   scheduler::AdmitResult admit(Stream& stream);
+  using Waiting = std::deque<std::unique_ptr<Stream>>;
+  Waiting::iterator next_waiting(const std::set<plan::SequenceId>& later);
   void send_plans();
   void check_time();
   void check_steps();
@@ -95,8 +99,8 @@ struct Coordinator::Core {
   std::condition_variable job_wanted;
   std::condition_variable stopped;
   std::deque<Event> events;
-  std::map<std::string, int> live_ids;  // accepted and not ended, with their choices
-  int live_choices = 0;
+  std::map<std::string, int> live_ids;      // accepted and not ended, with their choices
+  std::map<std::string, int> live_choices;  // by owner
   std::optional<JobRequest> wanted_job;
   std::optional<Deadline> drain_by;
   Phase phase = Phase::kStarting;
@@ -108,10 +112,11 @@ struct Coordinator::Core {
   // Guarded by state_mutex, which the loop holds while it works; status() reads under it.
   mutable std::mutex state_mutex;
   Membership membership;
+  std::shared_ptr<scheduler::FairShare> shares;  // of who runs or waits
   std::unique_ptr<scheduler::Scheduler> scheduler;
   std::optional<Journal> journal;
   std::map<plan::SequenceId, std::unique_ptr<Stream>> running;
-  std::deque<std::unique_ptr<Stream>> waiting;
+  Waiting waiting;
   ReplayQueue replays;  // of `running`: who waits for a new epoch's ranks
   std::map<plan::StepId, std::set<int>> results_due;  // ranks that have not reported a step yet
   TimePoint last_result{};                            // or since when a step is under way

@@ -11,6 +11,7 @@ void Coordinator::Core::handle(Submitted event) {
                           .prompt_tokens = static_cast<int64_t>(stream.request().prompt_ids.size()),
                           .queue_position = static_cast<int>(waiting.size()),
                           .seed = stream.request().sampling.seed});
+  shares->begin(stream.request().owner);
   waiting.push_back(std::move(event.stream));
 }
 
@@ -186,10 +187,11 @@ void Coordinator::Core::fail_running(const Failure& failure) {
 }
 
 void Coordinator::Core::forget(plan::SequenceId id, std::string_view reason) {
-  std::string request_id;
+  std::string request_id, owner;
   const auto found = running.find(id);
   if (found != running.end()) {
     request_id = found->second->request().request_id;
+    owner = found->second->request().owner;
     scheduler->release(id);
     replays.forget(id);
     if (journal) journal->close_sequence(id, reason);
@@ -198,6 +200,7 @@ void Coordinator::Core::forget(plan::SequenceId id, std::string_view reason) {
     for (auto stream = waiting.begin(); stream != waiting.end(); ++stream) {
       if ((*stream)->id() != id) continue;
       request_id = (*stream)->request().request_id;
+      owner = (*stream)->request().owner;
       waiting.erase(stream);
       break;
     }
@@ -205,7 +208,8 @@ void Coordinator::Core::forget(plan::SequenceId id, std::string_view reason) {
   const std::lock_guard lock(queue_mutex);
   const auto live = live_ids.find(request_id);
   if (live == live_ids.end()) return;
-  --live_choices;
+  shares->end(owner);
+  if (--live_choices[owner] == 0) live_choices.erase(owner);
   if (--live->second == 0) live_ids.erase(live);
 }
 

@@ -22,6 +22,7 @@ Coordinator::Core::Core(const CoordinatorConfig& core_config, const ServedModel&
                   .build = core_config.build,
                   .startup_timeout = core_config.startup_timeout,
                   .heartbeat_timeout = core_config.heartbeat_timeout}),
+      shares(std::make_shared<scheduler::FairShare>(core_config.owner_weights)),
       rank_stats(static_cast<size_t>(core_config.plan.grid.world_size())) {
   if (core_config.journal_store != nullptr)
     journal.emplace(core_config.journal_store);
@@ -84,7 +85,8 @@ void Coordinator::Core::start_epoch() {
                                  .checkpoint_bytes = sharding::cache_bytes(plan).slot,
                                  .max_cache_bytes = plan.max_cache_bytes,
                                  .max_batch_tokens = config.max_batch_tokens,
-                                 .max_sequences = config.max_sequences});
+                                 .max_sequences = config.max_sequences},
+      shares);
   {
     const std::lock_guard lock(queue_mutex);
     wanted_job = JobRequest{membership.epoch(), plan.grid.world_size()};
@@ -99,13 +101,14 @@ void Coordinator::Core::admit_waiting() {
   }
   admit_replayed();
   if (!replays.lets_others_in()) return;
-  for (auto next = waiting.begin(); next != waiting.end();) {
+  std::set<plan::SequenceId> later;
+  for (auto next = next_waiting(later); next != waiting.end(); next = next_waiting(later)) {
     Stream& stream = **next;
     const GenerationRequest& request = stream.request();
     const auto result = admit(stream);
     if (result == scheduler::AdmitResult::kNoRoom) return;
     if (result == scheduler::AdmitResult::kLater) {
-      ++next;
+      later.insert(stream.id());
       continue;
     }
     if (journal)
@@ -113,8 +116,22 @@ void Coordinator::Core::admit_waiting() {
           stream.id(), request.request_id, request.prompt_ids, request.sampling.seed);
     totals.prompt_tokens += request.prompt_ids.size();
     running.emplace(stream.id(), std::move(*next));
-    next = waiting.erase(next);
+    waiting.erase(next);
   }
+}
+
+// Of each owner's the first that may go now; of these the one whose owner's turn it is.
+Coordinator::Core::Waiting::iterator Coordinator::Core::next_waiting(
+    const std::set<plan::SequenceId>& later) {
+  auto best = waiting.end();
+  std::set<std::string_view> seen;
+  for (auto one = waiting.begin(); one != waiting.end(); ++one) {
+    const std::string& owner = (*one)->request().owner;
+    if (later.count((*one)->id()) != 0 || !seen.insert(owner).second) continue;
+    if (best == waiting.end() || scheduler->goes_before(owner, (*best)->request().owner))
+      best = one;
+  }
+  return best;
 }
 
 scheduler::AdmitResult Coordinator::Core::admit(Stream& stream) {
@@ -127,6 +144,7 @@ scheduler::AdmitResult Coordinator::Core::admit(Stream& stream) {
                                         .score = stream.score_left(),
                                         .score_start = stream.score_start_left(),
                                         .salt = request.owner + '\0' + request.cache_salt,
+                                        .owner = request.owner,
                                         .fork_of = stream.fork_of(),
                                         .has_forks = stream.has_forks()});
   if (result == scheduler::AdmitResult::kAdmitted) {

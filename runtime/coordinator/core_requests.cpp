@@ -133,7 +133,10 @@ std::optional<Failure> Coordinator::Core::submit(GenerationRequest request,
                    .metadata = {{"request_id", printable(request.request_id)}},
                    .violations = {},
                    .retry_after = {}};
-  if (live_choices + request.num_choices > config.max_sequences + config.max_queue) {
+  // Each owner has the whole queue, so that nobody's flood is another's refusal.
+  const auto of_owner = live_choices.find(request.owner);
+  const int live = of_owner == live_choices.end() ? 0 : of_owner->second;
+  if (live + request.num_choices > config.max_sequences + config.max_queue) {
     const auto wait = static_cast<int64_t>(1000 * seconds_per_request);
     return Failure{.code = FailureCode::kResourceExhausted,
                    .message = fmt::format("the queue is full ({} waiting)", config.max_queue),
@@ -143,7 +146,7 @@ std::optional<Failure> Coordinator::Core::submit(GenerationRequest request,
                    .retry_after = std::chrono::milliseconds(std::max<int64_t>(wait, 100))};
   }
   live_ids[request.request_id] = request.num_choices;
-  live_choices += request.num_choices;
+  live_choices[request.owner] += request.num_choices;
   const plan::SequenceId first = next_id;
   const auto sinks = split_sink(request.num_choices, std::move(sink));
   for (int index = 0; index < request.num_choices; ++index) {
@@ -194,6 +197,16 @@ void Coordinator::Core::drain(Deadline deadline) {
   });
 }
 
+ClearedCache Coordinator::Core::clear_cache() {
+  const std::lock_guard lock(state_mutex);
+  if (scheduler == nullptr) return {};
+  const ClearedCache cleared{.texts = scheduler->prefix_cache().num_published(),
+                             .blocks = scheduler->num_cached_blocks(),
+                             .bytes = scheduler->prefix_cache().bytes()};
+  scheduler->clear_prefix_cache();
+  return cleared;
+}
+
 ClusterStatus Coordinator::Core::status() const {
   const std::lock_guard lock(state_mutex);
   ClusterStatus out = totals;
@@ -205,6 +218,7 @@ ClusterStatus Coordinator::Core::status() const {
   out.last_step = last_step;
   out.running = static_cast<int>(running.size());
   out.waiting = static_cast<int>(waiting.size());
+  for (const auto& stream : waiting) ++out.waiting_by_owner[stream->request().owner];
   if (scheduler != nullptr) {
     out.blocks_total = scheduler->num_total_blocks();
     out.blocks_used = out.blocks_total - scheduler->num_free_blocks();

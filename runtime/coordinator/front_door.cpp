@@ -1,5 +1,6 @@
 #include "runtime/coordinator/front_door.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace shoal::coordinator {
@@ -8,6 +9,16 @@ namespace {
 // The inner phase as clients should see it.
 Phase shown(Phase phase, bool closed) {
   return closed && phase == Phase::kServing ? Phase::kDraining : phase;
+}
+
+// How many waiting requests go before one more of that owner: those of another owner only as far
+// as it has as many itself (Core::next_waiting).
+int ahead_of(const std::string& owner, const ClusterStatus& status) {
+  const auto own = status.waiting_by_owner.find(owner);
+  const int before = own == status.waiting_by_owner.end() ? 0 : own->second;
+  int ahead = 0;
+  for (const auto& [other, waiting] : status.waiting_by_owner) ahead += std::min(waiting, before);
+  return ahead;
 }
 
 }  // namespace
@@ -88,7 +99,8 @@ std::optional<Failure> FrontDoor::turn_away(const GenerationRequest& request) co
   }
   // Longer than a year: none was set.
   if (request.deadline.remaining() > std::chrono::hours(24 * 365)) return std::nullopt;
-  const auto expected = books_->metrics.expected_queue_time(door_.status().waiting);
+  const auto expected =
+      books_->metrics.expected_queue_time(ahead_of(request.owner, door_.status()));
   if (expected <= request.deadline.remaining()) return std::nullopt;
   failure.code = FailureCode::kResourceExhausted;
   failure.reason = "DEADLINE_TOO_SHORT";

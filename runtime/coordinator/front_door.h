@@ -23,6 +23,7 @@ class FrontDoor final : public RequestDoor {
                                 std::shared_ptr<StreamSink> sink) override;
   bool cancel(const std::string& request_id) override { return door_.cancel(request_id); }
   ClusterStatus status() const override;  // kDraining while it is closed
+  ClearedCache clear_cache() override { return door_.clear_cache(); }
   const ServedModel& model() const override { return door_.model(); }
   int64_t max_context() const override { return door_.max_context(); }
   void on_phase(std::function<void(Phase)> callback) override;

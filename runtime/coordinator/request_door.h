@@ -19,6 +19,7 @@ class RequestDoor {
                                         std::shared_ptr<StreamSink> sink) = 0;
   virtual bool cancel(const std::string& request_id) = 0;
   virtual ClusterStatus status() const = 0;
+  virtual ClearedCache clear_cache() = 0;
   virtual const ServedModel& model() const = 0;
   virtual int64_t max_context() const = 0;  // tokens a sequence may hold
   // Adds one more; it must not block. It may be called until the coordinator is gone.
@@ -41,6 +42,7 @@ class CoordinatorDoor final : public RequestDoor {
   }
   bool cancel(const std::string& request_id) override { return coordinator_.cancel(request_id); }
   ClusterStatus status() const override { return coordinator_.status(); }
+  ClearedCache clear_cache() override { return coordinator_.clear_cache(); }
   const ServedModel& model() const override { return coordinator_.model(); }
   int64_t max_context() const override { return coordinator_.config().plan.max_context; }
   void on_phase(std::function<void(Phase)> callback) override {

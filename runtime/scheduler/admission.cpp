@@ -123,7 +123,7 @@ AdmitResult Scheduler::admit(const NewSequence& request) {
                "sequence {} has said all of its {} tokens",
                request.id,
                request.max_tokens);
-  if (num_running() >= config_.max_sequences || !paused_.empty()) return AdmitResult::kNoRoom;
+  if (waits_for_paused(request.owner)) return AdmitResult::kNoRoom;
   if (request.fork_of) {
     const auto parent = sequences_.find(*request.fork_of);
     if (parent != sequences_.end() && !parent->second.save_at.empty()) return AdmitResult::kLater;
@@ -139,9 +139,15 @@ AdmitResult Scheduler::admit(const NewSequence& request) {
   sequence.score = request.score;
   sequence.score_start = request.score_start;
   sequence.salt = request.salt;
+  sequence.owner = request.owner;
   sequence.is_fork = request.fork_of.has_value();
   sequence.has_forks = request.has_forks;
-  if (!fits(sequence.max_len()) || !enter(sequence)) return AdmitResult::kNoRoom;
+  if (!fits(sequence.max_len())) return AdmitResult::kNoRoom;
+  if (!has_seat() || !enter(sequence)) {
+    const auto yielding = who_yields(sequence);
+    for (const plan::SequenceId id : yielding) pause(id);
+    if (yielding.empty() || !enter(sequence)) return AdmitResult::kNoRoom;
+  }
   counters_.hits += sequence.prefix.tokens > 0 ? 1 : 0;
   counters_.hit_tokens += static_cast<uint64_t>(sequence.prefix.tokens);
   ++counters_.ends[static_cast<size_t>(sequence.prefix.end)];
@@ -235,14 +241,14 @@ void Scheduler::pause(plan::SequenceId id) {
 }
 
 void Scheduler::resume_paused() {
-  while (!paused_.empty()) {
-    Sequence& oldest = paused_.begin()->second;
+  while (!paused_.empty() && has_seat()) {
+    Sequence& oldest = paused_.at(next_to_resume());
     if (in_flight(oldest.last_step) || oldest.samples_known() < oldest.samples_planned) return;
     const int64_t ran = oldest.planned;
     if (!enter(oldest)) return;
     counters_.recomputed_tokens += static_cast<uint64_t>(
         std::max<int64_t>(std::min(ran, oldest.prefill_len) - oldest.prefix.tokens, 0));
-    sequences_.insert(paused_.extract(paused_.begin()));
+    sequences_.insert(paused_.extract(oldest.id));
   }
 }
 

@@ -7,8 +7,9 @@
 
 namespace shoal::scheduler {
 
-Scheduler::Scheduler(SchedulerConfig config)
+Scheduler::Scheduler(SchedulerConfig config, std::shared_ptr<FairShare> shares)
     : config_(std::move(config)),
+      shares_(std::move(shares)),
       blocks_(static_cast<size_t>(config_.num_home_groups),
               cache::BlockAllocator(config_.num_blocks, config_.block_size)),
       slots_(static_cast<size_t>(config_.num_home_groups), cache::SlotAllocator(config_.num_slots)),
@@ -49,10 +50,7 @@ void Scheduler::grow(plan::SequenceId id) {
       sequence.blocks.push_back(*block);
       continue;
     }
-    const auto youngest = std::find_if(sequences_.rbegin(), sequences_.rend(), [&](auto& entry) {
-      return group_of(entry.second) == group;
-    });
-    const plan::SequenceId victim = youngest->first;
+    const plan::SequenceId victim = who_pauses(group);
     pause(victim);
     if (victim == id) return;
   }
@@ -107,6 +105,7 @@ plan::ScheduledSequence Scheduler::run(Sequence& sequence, int64_t num_tokens) {
     out.tokens = {sequence.next_token()};
   }
   sequence.planned += num_tokens;
+  shares_->charge(sequence.owner, num_tokens);
   out.sample = !sequence.in_prefill() && sequence.samples_planned < sequence.max_tokens;
   if (out.sample) ++sequence.samples_planned;
   out.score = sequence.score;
@@ -150,8 +149,18 @@ void Scheduler::schedule_decode(plan::StepPlan& plan) {
 }
 
 void Scheduler::schedule_prefill(plan::StepPlan& plan) {
-  for (auto& [id, sequence] : sequences_) {
-    if (!sequence.in_prefill()) continue;
+  std::vector<Sequence*> waiting;
+  for (auto& [id, sequence] : sequences_)
+    if (sequence.in_prefill()) waiting.push_back(&sequence);
+  // By the turns as they stand now: running moves them.
+  std::map<std::string, FairShare::Turn> turns;
+  for (const Sequence* sequence : waiting)
+    turns.emplace(sequence->owner, shares_->turn(sequence->owner));
+  std::stable_sort(waiting.begin(), waiting.end(), [&](const Sequence* a, const Sequence* b) {
+    return turns.at(a->owner) < turns.at(b->owner);
+  });
+  for (Sequence* next : waiting) {
+    Sequence& sequence = *next;
     const int64_t end = sequence.save_at.empty() ? sequence.prefill_len : sequence.save_at.front();
     const int64_t chunk = std::min(room_for(sequence.home), end - sequence.planned);
     if (chunk < 1) continue;

@@ -3,14 +3,18 @@
 //
 // Policy, one step: every running sequence that decodes takes one token (with S pipeline stages at
 // most its S-th part of them, the longest unscheduled first, so that plans in flight share no
-// sequence while others wait); prompts fill what is left of each rank's token budget, in order of
-// admission.
+// sequence while others wait); prompts fill what is left of each rank's token budget, those of the
+// owner who had the least of it (FairShare) first, an owner's own in order of admission.
 //
 // Cache blocks: a sequence is admitted when the blocks of its prompt are free, and one more for it
 // and for each sequence that may still grow. Decode takes blocks one by one. When none is free the
-// youngest sequence of the home group is paused: its blocks and slot go back, and once its samples
-// are known it enters again, before anybody younger, with prompt and samples as one prompt. The
-// oldest of a group is never paused, so every sequence ends.
+// youngest sequence of the home group is paused (of the owner that runs most there): its blocks and
+// slot go back, and once its samples are known it enters again, before anybody younger, with prompt
+// and samples as one prompt. The oldest of a group is never paused for that, so every sequence
+// ends.
+//
+// Owners: one that runs less than its share of the sequences does not wait for others that run more
+// than theirs. The youngest sequences of those are paused for it, until both are level.
 //
 // Prefix cache: a sequence goes to the home whose cached text saves it most, weighed against how
 // many run there, and starts behind it. Its prompt leaves checkpoints where they are worth their
@@ -21,6 +25,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -28,6 +33,7 @@
 #include "runtime/cache/prefix_cache.h"
 #include "runtime/cache/slot_allocator.h"
 #include "runtime/plan/step_plan.h"
+#include "runtime/scheduler/fair_share.h"
 #include "runtime/scheduler/sequence.h"
 
 namespace shoal::scheduler {
@@ -62,11 +68,14 @@ struct CacheCounters {
 
 class Scheduler {
  public:
-  explicit Scheduler(SchedulerConfig config);
+  // `shares` is told what every owner runs; whoever queues sequences tells it who has work.
+  explicit Scheduler(SchedulerConfig config,
+                     std::shared_ptr<FairShare> shares = std::make_shared<FairShare>());
 
   // Whether a sequence may grow to that many tokens, alone in the cache.
   bool fits(int64_t total_tokens) const;
-  // No room also while one that was paused waits for it. Nothing changed unless it was admitted.
+  // No room also while one that was paused waits for it, unless that one's owner still runs more.
+  // Nothing changed unless it was admitted.
   AdmitResult admit(const NewSequence& sequence);
   // What an admitted sequence started from.
   const cache::PrefixMatch& prefix_of(plan::SequenceId id) const;
@@ -82,12 +91,16 @@ class Scheduler {
 
   // Admitted and not released, those that are paused with them.
   int num_running() const { return static_cast<int>(sequences_.size() + paused_.size()); }
+  // Whose waiting sequence should be admitted first: of whoever runs less, and where they run
+  // alike, had less.
+  bool goes_before(const std::string& a, const std::string& b) const;
   int num_paused() const { return static_cast<int>(paused_.size()); }
   uint64_t num_pauses() const { return num_pauses_; }  // since construction
   int num_in_flight() const { return static_cast<int>(in_flight_.size()); }
   int num_free_blocks() const;  // that nobody uses; the cache may keep them
   int num_cached_blocks() const;
   const cache::PrefixCache& prefix_cache() const { return cache_; }
+  void clear_prefix_cache() { cache_.clear(); }
   const CacheCounters& cache_counters() const { return counters_; }
   int num_total_blocks() const;
 
@@ -110,7 +123,20 @@ class Scheduler {
   void leave(Sequence& sequence);
   void pause(plan::SequenceId id);
   void resume_paused();
-  // Blocks for its next token; pauses the youngest of its group, itself if need be.
+  // fair_turns.cpp
+  bool has_seat() const { return std::ssize(sequences_) < config_.max_sequences; }
+  // What an owner runs, without the paused ones and those that it gives, over its weight.
+  double share_run(const std::string& owner, int given) const;
+  // Whether `poor`, with one more, runs no more than `rich` without those that it gives.
+  bool runs_less(const std::string& poor, const std::string& rich, int given) const;
+  bool waits_for_paused(const std::string& owner) const;
+  // Whom to pause so that the sequence finds room; empty: that does not help.
+  std::vector<plan::SequenceId> who_yields(const Sequence& sequence) const;
+  std::vector<plan::SequenceId> who_yields(const Sequence& sequence, size_t group) const;
+  // For a block that another needs: the youngest of whoever runs most there, not the oldest of all.
+  plan::SequenceId who_pauses(size_t group) const;
+  plan::SequenceId next_to_resume() const;
+  // Blocks for its next token; pauses others of its group, itself if need be.
   void grow(plan::SequenceId id);
   int64_t room_for(int home) const;  // tokens that its owners can still take this step
   void take_room(int home, int64_t tokens);
@@ -119,6 +145,7 @@ class Scheduler {
   plan::ScheduledSequence run(Sequence& sequence, int64_t num_tokens);
 
   SchedulerConfig config_;
+  std::shared_ptr<FairShare> shares_;
   std::vector<cache::BlockAllocator> blocks_;  // by home group
   std::vector<cache::SlotAllocator> slots_;    // by home group
   cache::PrefixCache cache_;

@@ -20,7 +20,8 @@ struct NewSequence {
   int64_t max_tokens = 0;  // samples at most; 0: only the prompt is run (and scored)
   plan::Score score = plan::Score::kNone;
   int64_t score_start = 0;
-  std::string salt;  // of the prefix cache: only equal salts share
+  std::string salt;   // of the prefix cache: only equal salts share
+  std::string owner;  // whose share of the ranks it takes
   // Another choice of the same prompt: it starts from the state that this sequence leaves behind.
   std::optional<plan::SequenceId> fork_of;
   bool has_forks = false;  // others will name it in fork_of
@@ -34,7 +35,7 @@ struct Sequence {
   int64_t max_tokens = 0;
   plan::Score score = plan::Score::kNone;
   int64_t score_start = 0;
-  std::string salt;
+  std::string salt, owner;
   bool is_fork = false, has_forks = false;
 
   int home = 0;

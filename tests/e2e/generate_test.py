@@ -60,6 +60,27 @@ class GenerateTest(ShoalTest):
         self.assertEqual(server.generate("-f", raw, "-n", 4)["usage"]["completion_tokens"], 4)
         self.assertEqual(server.stop(), 0)
 
+    def test_choices_of_one_prompt(self):
+        server = self.serve("--ranks", 2)
+        words = ["--prompt-ids", ids(golden_cases()[0]), "-n", 12, "--temp", 1, "--seed", 7]
+        out = server.generate(*words, "--choices", 3, "--logprobs", 0)
+        self.assertEqual([choice["index"] for choice in out["choices"]], [0, 1, 2])
+        self.assertEqual(len({choice["seed"] for choice in out["choices"]}), 3)
+        self.assertEqual(out["text"], out["choices"][0]["text"])
+        self.assertEqual(out["usage"]["completion_tokens"], sum(len(c["token_ids"]) for c in out["choices"]))
+        # Each is what its seed alone gives.
+        for choice in out["choices"]:
+            alone = server.generate(*words[:-1], choice["seed"])
+            self.assertEqual((alone["text"], alone["token_ids"]), (choice["text"], choice["token_ids"]))
+            self.assertEqual([entry["token_id"] for entry in choice["logprobs"]], choice["token_ids"])
+        text = self.run_shoal("generate", "--server", server.address, *words, "--choices", 3).stdout
+        want = "".join("== choice {} of 3 ({})\n{}\n".format(c["index"] + 1, c["finish_reason"], c["text"].removesuffix("\n"))
+                       for c in out["choices"])
+        self.assertEqual(text, want)
+        refused = self.run_shoal("generate", "--server", server.address, *words, "--choices", 65)
+        self.assert_one_line_error(refused, 6, "--choices", "1..64")
+        self.assertEqual(server.stop(), 0)
+
     def test_status_counts_bytes_and_ranks(self):
         server = self.serve("--ranks", 3)
         server.generate("--prompt-ids", "8193,2608", "-n", 8)

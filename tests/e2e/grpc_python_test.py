@@ -73,6 +73,15 @@ class CallTest(ShoalTest):
         self.assert_one_line_error(refused, 6, "UNAVAILABLE")
         self.assertEqual(call("AdminService/Resume", at=admin).returncode, 0)
         self.assertEqual(len(server.generate("-p", "A", "-n", 2)["token_ids"]), 2)
+        # 160 tokens leave a text in the prefix cache, which says what it held.
+        long_prompt = ",".join(map(str, range(1000, 1160)))
+        server.generate("--prompt-ids", long_prompt, "-n", 1)
+        self.assertGreater(server.generate("--prompt-ids", long_prompt, "-n", 1)["usage"]["cached_tokens"], 0)
+        flushed = json.loads(call("FlushCache", at=admin).stdout)
+        self.assertGreater(flushed["texts"], 0)
+        self.assertGreater(flushed["blocks"], 0)
+        self.assertGreater(int(flushed["bytes"]), 0)
+        self.assertEqual(server.generate("--prompt-ids", long_prompt, "-n", 1)["usage"]["cached_tokens"], 0)
         self.assertEqual(len(json.loads(call("DumpState", at=admin).stdout)["cluster"]["ranks"]), 2)
         self.assertEqual(server.stop(), 0)
 

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 
 #include "runtime/base/error.h"
 #include "runtime/base/printable.h"
@@ -18,6 +19,7 @@ namespace {
 
 constexpr size_t kMinKeyChars = 16, kMaxKeyChars = 512, kMaxNameChars = 64;
 constexpr size_t kMaxFileBytes = 1 << 20;
+constexpr double kMinWeight = 0.01, kMaxWeight = 100;
 
 Error bad_line(int line, const std::string& what) {
   return Error(ExitCode::kUsage, fmt::format("--api-key-file, line {}: {}", line, what));
@@ -47,6 +49,14 @@ std::vector<std::string_view> words_of(std::string_view line) {
     words.push_back(line.substr(0, end));
     line.remove_prefix(end);
   }
+}
+
+std::optional<double> weight_of(std::string_view word) {
+  double weight = 0;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), weight);
+  if (error != std::errc() || end != word.data() + word.size()) return std::nullopt;
+  if (!(weight >= kMinWeight && weight <= kMaxWeight)) return std::nullopt;
+  return weight;
 }
 
 struct Descriptor {
@@ -90,18 +100,23 @@ ApiKeys ApiKeys::parse(std::string_view text) {
     const auto words = words_of(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
     if (words.empty()) continue;
-    if (words.size() > 2) throw bad_line(line, "more than NAME KEY");
+    if (words.size() > 3) throw bad_line(line, "more than NAME KEY WEIGHT");
     const std::string name =
-        words.size() == 2 ? std::string(words[0]) : fmt::format("key-{}", line);
+        words.size() >= 2 ? std::string(words[0]) : fmt::format("key-{}", line);
+    const std::string_view key = words.size() >= 2 ? words[1] : words[0];
+    const auto weight = words.size() == 3 ? weight_of(words[2]) : std::optional(1.0);
+    if (!weight)
+      throw bad_line(line,
+                     fmt::format("the weight is not a number of {} to {}", kMinWeight, kMaxWeight));
     if (!is_name(name)) throw bad_line(line, "the name is not 1 to 64 of A-Z a-z 0-9 . _ -");
-    if (!is_key(words.back()))
+    if (!is_key(key))
       throw bad_line(line,
                      fmt::format("the key is not {} to {} printable characters without spaces",
                                  kMinKeyChars,
                                  kMaxKeyChars));
     for (const Key& key : keys.keys_)
       if (key.name == name) throw bad_line(line, "the name comes twice");
-    keys.keys_.push_back({name, hash_of(words.back())});
+    keys.keys_.push_back({name, hash_of(key), *weight});
   }
   if (keys.keys_.empty()) throw Error(ExitCode::kUsage, "--api-key-file holds no key");
   return keys;
@@ -112,6 +127,12 @@ ApiKeys ApiKeys::read(const std::string& path) {
   ApiKeys keys = parse(text);
   OPENSSL_cleanse(text.data(), text.size());
   return keys;
+}
+
+std::map<std::string, double> ApiKeys::weights() const {
+  std::map<std::string, double> weights;
+  for (const Key& key : keys_) weights.emplace(key.name, key.weight);
+  return weights;
 }
 
 std::optional<std::string> ApiKeys::owner(std::string_view key) const {
@@ -130,7 +151,7 @@ std::string read_one_key(const std::string& path) {
   while (!left.empty()) {
     const size_t end = std::min(left.find('\n'), left.size());
     const auto words = words_of(left.substr(0, end));
-    if (!words.empty()) return std::string(words.back());
+    if (!words.empty()) return std::string(words.size() >= 2 ? words[1] : words[0]);
     left.remove_prefix(std::min(end + 1, left.size()));
   }
   return "";

@@ -1,7 +1,9 @@
 // The keys that clients may bring, from a file that only its owner can read: one key a line, or
-// "NAME KEY"; # starts a comment. Kept as hashes and compared in constant time. Immutable.
+// "NAME KEY", or "NAME KEY WEIGHT"; # starts a comment. Kept as hashes and compared in constant
+// time. Immutable.
 #pragma once
 #include <array>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,6 +21,8 @@ class ApiKeys {
 
   // Whose key it is; empty for an unknown one. A key without a name is "key-<line>".
   std::optional<std::string> owner(std::string_view key) const;
+  // How much of the ranks' time each name may have beside others; 1 where the file is silent.
+  std::map<std::string, double> weights() const;
   size_t size() const { return keys_.size(); }
 
  private:
@@ -26,6 +30,7 @@ class ApiKeys {
   struct Key {
     std::string name;
     Hash hash;
+    double weight = 1;
   };
   static Hash hash_of(std::string_view key);
 

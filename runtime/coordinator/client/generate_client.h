@@ -52,6 +52,7 @@ struct GenerateOptions {
   SamplingOptions sampling;
   coordinator::StopRules stop;
   int64_t max_tokens = 0;  // 0: up to the context
+  int num_choices = 1;     // texts of the same prompt
   std::optional<coordinator::ConstraintSource> constraint;
   OutputOptions output;
   std::optional<std::chrono::milliseconds> timeout;

@@ -170,6 +170,7 @@ v1::Chat to_chat(const ChatPrompt& chat) {
 v1::GenerationSpec to_spec(const GenerateOptions& options) {
   v1::GenerationSpec spec;
   spec.set_request_id(options.request_id);
+  if (options.num_choices != 1) spec.mutable_sampling()->set_n(options.num_choices);
   if (const auto* prompt = std::get_if<std::string>(&options.prompt)) {
     spec.set_text(text::sanitize_utf8(*prompt));
   } else if (const auto* ids = std::get_if<std::vector<int32_t>>(&options.prompt)) {

@@ -238,6 +238,54 @@ TEST_F(CoordinatorTest, ChoicesAreNumberedAndHaveSeedsOfTheirOwn) {
   EXPECT_EQ(planned, seeds);
 }
 
+TEST_F(CoordinatorTest, OwnersQueueApartAndTakeTurns) {
+  begin();  // 2 run, 2 of each owner wait
+  ranks_.hold(true);
+  const auto of = [&](const std::string& owner) {
+    GenerationRequest out = request(3, owner == "heavy" ? std::vector{1, 2, 3} : std::vector{4, 5});
+    out.owner = owner;
+    return out;
+  };
+  std::vector<std::shared_ptr<CollectingSink>> sinks;
+  for (int i = 0; i < 4; ++i) sinks.push_back(submit(of("heavy")));
+  const auto refused = coordinator_->submit(of("heavy"), std::make_shared<CollectingSink>());
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->reason, "QUEUE_FULL");
+  for (int i = 0; i < 2; ++i) sinks.push_back(submit(of("light")));
+  for (int i = 0; i < 1000 && coordinator_->status().paused == 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  // Of the two that run one each; the heavy one that gave way counts as running too.
+  const ClusterStatus status = coordinator_->status();
+  EXPECT_EQ(status.paused, 1);
+  EXPECT_EQ(status.waiting_by_owner, (std::map<std::string, int>{{"heavy", 2}, {"light", 1}}));
+  ranks_.hold(false);
+  for (size_t i = 0; i < sinks.size(); ++i) {
+    ASSERT_TRUE(sinks[i]->wait());
+    EXPECT_EQ(sinks[i]->tokens, expected(i < 4 ? 3 : 2, 3)) << i;
+  }
+}
+
+TEST_F(CoordinatorTest, AClearedCacheSaysWhatItHeldAndHoldsNothing) {
+  begin();
+  const std::vector<int32_t> prompt(200, 5);
+  const auto cached = [&] {
+    const auto sink = submit(request(1, prompt));
+    EXPECT_TRUE(sink->wait());
+    return sink->end->usage.cached_tokens;
+  };
+  EXPECT_EQ(cached(), 0);
+  const int64_t again = cached();
+  EXPECT_GT(again, 0);
+  const ClearedCache cleared = coordinator_->clear_cache();
+  EXPECT_GE(cleared.texts, 1);
+  EXPECT_GE(cleared.blocks, again / coordinator_->config().plan.block_size);
+  EXPECT_GE(cleared.bytes,
+            cleared.blocks * sharding::cache_bytes(coordinator_->config().plan).block);
+  EXPECT_EQ(coordinator_->status().cache.texts, 0);
+  EXPECT_EQ(coordinator_->status().cache.evictions, 0u) << "nobody wanted for room";
+  EXPECT_EQ(cached(), 0);
+}
+
 TEST_F(CoordinatorTest, ChoicesCountInTheQueueAndEndTogetherWhenCancelled) {
   begin();  // 2 run, 2 wait
   GenerationRequest five = request(200);

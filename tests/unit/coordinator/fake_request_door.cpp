@@ -65,6 +65,7 @@ ClusterStatus FakeRequestDoor::status() const {
   status.last_step = 77;
   status.running = 2;
   status.waiting = 1;
+  status.waiting_by_owner = waiting_;
   for (int rank = 0; rank < 2; ++rank) {
     RankStatus entry;
     entry.rank = rank;
@@ -91,6 +92,11 @@ void FakeRequestDoor::set_phase(Phase phase) {
   std::lock_guard lock(mutex_);
   phase_ = phase;
   for (const auto& callback : callbacks_) callback(phase);
+}
+
+void FakeRequestDoor::set_waiting(std::map<std::string, int> by_owner) {
+  std::lock_guard lock(mutex_);
+  waiting_ = std::move(by_owner);
 }
 
 void FakeRequestDoor::refuse_with(std::optional<Failure> failure) {

@@ -2,6 +2,7 @@
 // to the test, which plays the stream's events itself.
 #pragma once
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <vector>
 
@@ -26,11 +27,13 @@ class FakeRequestDoor final : public RequestDoor {
                                 std::shared_ptr<StreamSink> sink) override;
   bool cancel(const std::string& request_id) override;
   ClusterStatus status() const override;
+  ClearedCache clear_cache() override { return {.texts = 3, .blocks = 5, .bytes = 7}; }
   const ServedModel& model() const override { return *model_; }
   int64_t max_context() const override { return 4096; }
   void on_phase(std::function<void(Phase)> callback) override;
 
   void set_phase(Phase phase);
+  void set_waiting(std::map<std::string, int> by_owner);
   void refuse_with(std::optional<Failure> failure);
   ServedModel& change_model() { return *model_; }
 
@@ -50,6 +53,7 @@ class FakeRequestDoor final : public RequestDoor {
   std::vector<std::function<void(Phase)>> callbacks_;
   std::optional<Failure> refusal_;
   Phase phase_ = Phase::kServing;
+  std::map<std::string, int> waiting_;
 };
 
 // Plays a whole stream: accepted, one delta a character, finished(kStopToken).

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "tests/unit/coordinator/fake_request_door.h"
 
 namespace shoal::coordinator {
@@ -72,6 +74,25 @@ TEST_F(FrontDoorTest, TurnsAwayWhatComesTooLate) {
   ASSERT_TRUE(late);
   EXPECT_EQ(late->code, FailureCode::kDeadlineExceeded);
   EXPECT_FALSE(submit("b", Deadline::after(std::chrono::seconds(5))));
+}
+
+TEST_F(FrontDoorTest, ExpectsToWaitForAnothersQueueOnlyAsFarAsItsOwn) {
+  ASSERT_FALSE(submit("a"));
+  ASSERT_FALSE(submit("b"));
+  // Two ends some time apart: so long is each place of the queue.
+  Finished finished;
+  finished.timings.total = std::chrono::seconds(1);
+  fake_.submission(0).sink->finished(finished);
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  fake_.submission(1).sink->finished(finished);
+  fake_.set_waiting({{"bob", 1'000'000'000}});
+  EXPECT_FALSE(submit("c", Deadline::after(std::chrono::seconds(5)))) << "alice has none waiting";
+  fake_.set_waiting({{"alice", 1'000'000'000}});
+  const auto late = submit("d", Deadline::after(std::chrono::seconds(5)));
+  ASSERT_TRUE(late);
+  EXPECT_EQ(late->code, FailureCode::kResourceExhausted);
+  EXPECT_EQ(late->reason, "DEADLINE_TOO_SHORT");
+  EXPECT_GT(late->retry_after, std::chrono::seconds(5));
 }
 
 TEST(RequestMetrics, ExpectsAQueueToMoveAsItDid) {
