@@ -135,7 +135,8 @@ def main():
     key = None
     if words.api_key_file:
         with open(words.api_key_file) as file:
-            key = file.read().split()[-1]
+            lines = [words_of for line in file if (words_of := line.split("#")[0].split())]
+        key = lines[0][0] if len(lines[0]) == 1 else lines[0][1]  # KEY, or NAME KEY WEIGHT
     with ShoalClient(words.server, words.protoset, api_key=key) as client:
         for piece in client.stream(chat=words.question, max_tokens=words.max_tokens):
             print(piece, end="", flush=True)

@@ -2,13 +2,15 @@
 """How soon a server says yes or no when it is asked for much more than it can do.
 
     build/bin/shoal serve -m tests/models --ranks 2 -c 1024 &
-    tests/bench/flood_bench.py --server 127.0.0.1:50051 --pid $! [--requests 10000 --at-once 8]
+    tests/bench/flood_bench.py --server 127.0.0.1:50051 --pid $! [--requests 10000 --at-once 2]
 
-So many callers ask again as soon as they have an answer, which is the first event of StreamGenerate
-(Accepted) or RESOURCE_EXHAUSTED. Accepted streams run on and are read. Prints how long the answers
-took and the server's resident memory after each tenth of the requests. Needs grpcio and protobuf.
+A process keeps more streams open than may run and wait. Beside it so many callers ask again as soon as
+they have an answer, which is the first event of StreamGenerate (Accepted; then the caller leaves) or
+RESOURCE_EXHAUSTED. Prints how long the answers took and the server's resident memory after each
+tenth of the requests. Needs grpcio and protobuf.
 """
 import argparse
+import multiprocessing
 import statistics
 import sys
 import threading
@@ -29,16 +31,33 @@ def resident_mib(pid):
             return int(line.split()[1]) / 1024
 
 
+SPEC = {"token_ids": [1, 2, 3, 4, 5, 6, 7, 8], "ignore_eos": True}
+
+
+def keep_full(server, protoset, streams):
+    """A process of its own: so many streams at once, for ever."""
+    def one():
+        with ShoalClient(server, protoset, retries=0) as client:
+            while True:
+                try:
+                    client.generate(**SPEC, max_tokens=200)
+                except grpc.RpcError:
+                    time.sleep(0.2)
+
+    for _ in range(streams):
+        threading.Thread(target=one).start()
+
+
 class Flood:
     def __init__(self, options):
         self.options, self.lock = options, threading.Lock()
-        self.left, self.answers, self.memory, self.readers = options.requests, [], [], []
+        self.left, self.answers, self.memory = options.requests, [], []
 
     def caller(self):
         with ShoalClient(self.options.server, self.options.protoset, retries=0) as client:
+            client.call("ModelService/GetModel")  # connected before the clock runs
             while self.take():
-                spec = client.spec(token_ids=[1, 2, 3, 4, 5, 6, 7, 8], max_tokens=self.options.output_len,
-                                   ignore_eos=True)
+                spec = client.spec(**SPEC, max_tokens=8)
                 begin = time.perf_counter()
                 events = client.call("InferenceService/StreamGenerate", {"spec": spec})
                 try:
@@ -47,12 +66,7 @@ class Flood:
                 except grpc.RpcError as error:
                     answer = error.code().name
                 self.answers.append((answer, time.perf_counter() - begin))
-                if answer == "accepted":
-                    reader = threading.Thread(target=lambda stream=events: list(stream))
-                    reader.start()
-                    self.readers.append(reader)
-            for reader in self.readers:
-                reader.join()
+                events.close()
 
     def take(self):
         with self.lock:
@@ -68,9 +82,13 @@ def main():
     parser.add_argument("--protoset", default=str(ROOT / "build/shoal.v1.binpb"))
     parser.add_argument("--pid", type=int, help="of shoal serve, for its memory")
     parser.add_argument("--requests", type=int, default=10_000)
-    parser.add_argument("--at-once", type=int, default=8)
-    parser.add_argument("--output-len", type=int, default=64)
+    parser.add_argument("--at-once", type=int, default=2)
+    parser.add_argument("--streams", type=int, default=80, help="kept open meanwhile")
     options = parser.parse_args()
+    filler = multiprocessing.get_context("spawn").Process(
+        target=keep_full, args=(options.server, options.protoset, options.streams))
+    filler.start()
+    time.sleep(5)
     flood = Flood(options)
     callers = [threading.Thread(target=flood.caller) for _ in range(options.at_once)]
     begin = time.perf_counter()
@@ -78,6 +96,7 @@ def main():
         caller.start()
     for caller in callers:
         caller.join()
+    filler.kill()
     print(f"{len(flood.answers)} answers in {time.perf_counter() - begin:.0f} s: "
           f"{dict(Counter(answer for answer, _ in flood.answers))}\n\n| answer | p50, ms | p99 | p99.9 | most |\n|---|---|---|---|---|")
     for kind in sorted({answer for answer, _ in flood.answers}):
@@ -88,4 +107,5 @@ def main():
     print(f"\n{late} answers took over 10 ms; resident MiB by tenths: {[round(mib, 1) for mib in flood.memory]}")
 
 
-main()
+if __name__ == "__main__":
+    main()

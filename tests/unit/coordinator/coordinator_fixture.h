@@ -25,13 +25,16 @@ inline std::shared_ptr<const ServedModel> demo_model() {
   return model;
 }
 
-inline CoordinatorConfig demo_config() {
+inline CoordinatorConfig demo_config(std::optional<uint64_t> cache_memory = 0) {
   const auto model = demo_model();
   CoordinatorConfig config;
-  config.plan = std::get<sharding::ShardPlan>(
-      sharding::plan_shards(model->directory,
-                            model->config,
-                            {.ep_per_stage = {2}, .context = kContext, .max_sequences = 2}));
+  config.plan =
+      std::get<sharding::ShardPlan>(sharding::plan_shards(model->directory,
+                                                          model->config,
+                                                          {.ep_per_stage = {2},
+                                                           .context = kContext,
+                                                           .max_sequences = 2,
+                                                           .cache_memory = cache_memory}));
   config.max_sequences = 2;
   config.max_queue = 2;
   config.job_token = "secret";

@@ -251,9 +251,15 @@ TEST_F(CoordinatorTest, OwnersQueueApartAndTakeTurns) {
   const auto refused = coordinator_->submit(of("heavy"), std::make_shared<CollectingSink>());
   ASSERT_TRUE(refused);
   EXPECT_EQ(refused->reason, "QUEUE_FULL");
+  const auto wait_until = [&](const auto& holds) {
+    for (int i = 0; i < 1000 && !holds(coordinator_->status()); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  };
+  wait_until([](const ClusterStatus& status) { return status.running == 2; });
   for (int i = 0; i < 2; ++i) sinks.push_back(submit(of("light")));
-  for (int i = 0; i < 1000 && coordinator_->status().paused == 0; ++i)
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  wait_until([](const ClusterStatus& status) {
+    return status.waiting_by_owner.count("light") != 0 && status.paused > 0;
+  });
   // Of the two that run one each; the heavy one that gave way counts as running too.
   const ClusterStatus status = coordinator_->status();
   EXPECT_EQ(status.paused, 1);
@@ -266,7 +272,7 @@ TEST_F(CoordinatorTest, OwnersQueueApartAndTakeTurns) {
 }
 
 TEST_F(CoordinatorTest, AClearedCacheSaysWhatItHeldAndHoldsNothing) {
-  begin();
+  begin(demo_config(std::nullopt));
   const std::vector<int32_t> prompt(200, 5);
   const auto cached = [&] {
     const auto sink = submit(request(1, prompt));
@@ -311,15 +317,7 @@ TEST_F(CoordinatorTest, ChoicesCountInTheQueueAndEndTogetherWhenCancelled) {
 }
 
 TEST_F(CoordinatorTest, TellsWhatCameFromTheCacheAndWhyNotMore) {
-  CoordinatorConfig config = demo_config();
-  config.plan =
-      std::get<sharding::ShardPlan>(sharding::plan_shards(demo_model()->directory,
-                                                          demo_model()->config,
-                                                          {.ep_per_stage = {2},
-                                                           .context = kContext,
-                                                           .max_sequences = 2,
-                                                           .cache_memory = std::nullopt}));
-  begin(std::move(config));
+  begin(demo_config(std::nullopt));
   const auto ask = [&](int changed_at, std::string salt) {
     std::vector<int32_t> prompt(120, 5);
     if (changed_at >= 0) prompt[static_cast<size_t>(changed_at)] = 6;
