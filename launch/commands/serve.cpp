@@ -45,7 +45,8 @@ class Serve final : public Command {
     options.add("--metrics-compat", metrics_compat_, "vllm: its metric names beside shoal's");
     options.add("--admin-port", admin_port_, "Port of AdminService; 0: any free one, -1: none");
     options.add("--admin-key-file", admin_key_file_, "Keys that may call it; mode 0600");
-    options.add("--max-queue", max_queue_, "Requests that may wait behind the running ones");
+    options.add(
+        "--max-queue", max_queue_, "Requests of each key that may wait behind the running ones");
     options.add("--drain-seconds", drain_seconds_, "Time for running requests after SIGTERM");
     options.add("--startup-seconds", startup_seconds_, "Time for the ranks to get ready");
     options.add("--max-restarts", max_restarts_, "Of the ranks within a minute, before giving up");
