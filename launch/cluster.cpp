@@ -3,6 +3,7 @@
 #include <thread>
 #include <utility>
 
+#include "launch/control_address.h"
 #include "launch/external_launcher.h"
 #include "launch/job_token.h"
 #include "launch/mpirun_launcher.h"
@@ -44,13 +45,27 @@ coordinator::CoordinatorConfig coordinator_config(const ClusterConfig& config) {
   return result;
 }
 
-std::unique_ptr<Launcher> make_launcher(const std::string& kind,
+// What workers dial: a Unix socket, or one address of this machine where they come from others.
+struct ControlPlace {
+  std::string address, name;
+};
+
+ControlPlace control_place(const HostNetwork& hosts, const std::string& folder) {
+  // gRPC calls whoever answers on a Unix socket localhost.
+  if (!hosts.beyond_this_machine()) return {"unix:" + folder + "/control", "localhost"};
+  const std::string host =
+      hosts.control_host.empty() ? address_towards(hosts.rank_hosts) : hosts.control_host;
+  return {with_port(host, 0), host};
+}
+
+std::unique_ptr<Launcher> make_launcher(const ClusterOptions& shape,
                                         WorkerContact contact,
                                         const std::string& folder) {
   const std::string worker = program_folder() + "/shoal-worker";
-  if (kind == "external")
+  if (shape.launcher == "external")
     return std::make_unique<ExternalLauncher>(std::move(contact), worker, folder);
-  return std::make_unique<MpirunLauncher>(MpirunConfig{"mpirun", worker, std::move(contact)});
+  return std::make_unique<MpirunLauncher>(
+      MpirunConfig{"mpirun", worker, std::move(contact), shape.hosts});
 }
 
 }  // namespace
@@ -66,12 +81,12 @@ Cluster::Cluster(const ClusterConfig& config) : folder_(PrivateDirectory::base_f
       coordinator::GrpcDoorOptions{
           grpc_address, config.reflection, config.access, &front_->ledger()},
       *front_);
-  // gRPC calls whoever answers on a Unix socket localhost.
-  const access::JobCertificates job = access::make_job_certificates({"localhost"});
-  control_ = std::make_unique<coordinator::GrpcControlDoor>(
-      "unix:" + folder_.path() + "/control", job.coordinator, *coordinator_);
+  const ControlPlace place = control_place(config.shape.hosts, folder_.path());
+  const access::JobCertificates job = access::make_job_certificates({place.name});
+  control_ =
+      std::make_unique<coordinator::GrpcControlDoor>(place.address, job.coordinator, *coordinator_);
   launcher_ = make_launcher(
-      config.shape.launcher,
+      config.shape,
       {control_->address(), coordinator_->config().job_token, job.worker.to_line(), config.verbose},
       folder_.path());
   coordinator_->start(*control_);

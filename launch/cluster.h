@@ -1,6 +1,7 @@
 // A coordinator with its control door, its public gRPC door and its launcher, for one model: what
-// `serve` keeps running and what a command without --server uses and throws away. Everything lives
-// on this host; the control door is a Unix socket in a folder that only this user can enter.
+// `serve` keeps running and what a command without --server uses and throws away. The control
+// door is a Unix socket in a folder that only this user can enter, or one address of this machine
+// where workers run on others.
 #pragma once
 #include <functional>
 #include <memory>

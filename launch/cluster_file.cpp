@@ -281,6 +281,9 @@ ClusterFile parse_cluster_file(std::string_view yaml, const std::string& path) {
                   "ep",
                   "stages",
                   "launcher",
+                  "launch_agent",
+                  "interface",
+                  "control_host",
                   "backend",
                   "context",
                   "threads",
@@ -293,6 +296,9 @@ ClusterFile parse_cluster_file(std::string_view yaml, const std::string& path) {
   cluster.stages = read_stages(top, path, cluster.hosts);
   if (top.has("launcher"))
     cluster.launcher = top.one_of("launcher", {"mpirun", "slurm", "external"});
+  if (top.has("launch_agent")) cluster.launch_agent = top.text("launch_agent");
+  if (top.has("interface")) cluster.interface = top.text("interface");
+  if (top.has("control_host")) cluster.control_host = top.text("control_host");
   if (top.has("backend")) cluster.backend = top.one_of("backend", {"auto", "cpu", "cuda"});
   if (top.has("context")) cluster.context = top.number("context", kMaxContext);
   if (top.has("threads")) cluster.threads = static_cast<int>(top.number("threads", kMaxThreads));
@@ -305,15 +311,6 @@ ClusterFile parse_cluster_file(std::string_view yaml, const std::string& path) {
 
 ClusterFile read_cluster_file(const std::string& path) {
   return parse_cluster_file(read_text_file(path, "cluster file"), path);
-}
-
-void check_one_host(const ClusterFile& cluster) {
-  if (cluster.hosts.size() < 2) return;
-  throw Error(ExitCode::kUsage,
-              fmt::format("{} names {} hosts: links between hosts need TLS, which this build does "
-                          "not have; name one host",
-                          printable(cluster.path, 200),
-                          cluster.hosts.size()));
 }
 
 }  // namespace shoal::launch

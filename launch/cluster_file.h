@@ -32,6 +32,9 @@ struct ClusterFile {
   std::vector<ClusterHost> hosts;    // empty: this machine
   std::vector<ClusterStage> stages;  // empty: `shoal plan` chooses them for the hosts' devices
   std::optional<std::string> launcher, backend;
+  std::optional<std::string> control_host;  // this machine's address, for workers elsewhere
+  std::optional<std::string> launch_agent;  // what mpirun runs instead of ssh
+  std::optional<std::string> interface;     // network interface or CIDR block that ranks talk over
   std::optional<int64_t> context;
   std::optional<int> threads, max_sequences;
   std::optional<uint64_t> memory_per_rank;
@@ -44,9 +47,6 @@ struct ClusterFile {
 // Pure. Throws Error (usage) "PATH:LINE: ..." for anything it does not understand.
 ClusterFile parse_cluster_file(std::string_view yaml, const std::string& path);
 ClusterFile read_cluster_file(const std::string& path);
-
-// Throws Error (usage) where this build cannot run the cluster: links between hosts need TLS.
-void check_one_host(const ClusterFile& cluster);
 
 // "16GiB", "512MB", "123": bytes. Empty when it is none of these.
 std::optional<uint64_t> parse_bytes(std::string_view text);

@@ -1,10 +1,12 @@
-// The workers' job under mpirun, on this host. mpirun runs in its own process group and with
+// The workers' job under mpirun, on this host or on those of a cluster file. mpirun runs in its own
+// process group and with
 // --enable-recovery, so that a rank's death is the coordinator's business and not mpirun's. Call
 // start() from the main thread: mpirun dies with the thread that forked it.
 #pragma once
 #include <memory>
 
 #include "launch/child_process.h"
+#include "launch/host_network.h"
 #include "launch/launcher.h"
 #include "launch/private_directory.h"
 #include "launch/worker_output.h"
@@ -15,6 +17,7 @@ struct MpirunConfig {
   std::string mpirun = "mpirun";  // a name in PATH or a path
   std::string worker;             // path of shoal-worker
   WorkerContact contact;
+  HostNetwork hosts;
 };
 
 class MpirunLauncher final : public Launcher {
@@ -27,11 +30,15 @@ class MpirunLauncher final : public Launcher {
   void stop(std::chrono::milliseconds leave_time) override;
   void kill() override;
 
-  // mpirun's arguments. No secret is in them.
-  std::vector<std::string> arguments(const std::string& mpirun_path, int world_size) const;
+  // mpirun's arguments. No secret is in them. hosts: a file with one host a rank, in rank order;
+  // empty where all run here.
+  std::vector<std::string> arguments(const std::string& mpirun_path,
+                                     int world_size,
+                                     const std::string& hosts) const;
 
  private:
   struct Job;
+  void write_hosts(const std::string& path, int world_size) const;
   bool wait_for_end(std::chrono::milliseconds timeout);
   void clear();
   std::string lost_rank_line(int rank) const;

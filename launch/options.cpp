@@ -5,6 +5,7 @@
 
 #include "launch/cluster_file.h"
 #include "launch/model_fetch.h"
+#include "launch/rank_hosts.h"
 #include "launch/text_file.h"
 #include "runtime/base/error.h"
 #include "runtime/base/printable.h"
@@ -95,6 +96,9 @@ void ClusterOptions::declare(OptionSet& options) {
   options.add("--ep,--expert-parallel-size", ep, "Ranks in each stage");
   options.add("--cluster", cluster_path, "Cluster file (YAML), instead of the shape in flags");
   options.add("--launcher", launcher, "Who starts the workers: mpirun, or external (you do)");
+  options.add("--control-host",
+              hosts.control_host,
+              "Address of this machine that workers on other hosts reach");
   options.add("--backend", backend, "auto, cpu or cuda");
   options.add("-t,--threads", threads, "Threads per rank; 0: its share of the cores");
   options.group("Memory");
@@ -112,14 +116,17 @@ void ClusterOptions::resolve(OptionSet& options) {
   take_shape(*this, options);
   if (options.given("cluster")) {
     const ClusterFile file = read_cluster_file(cluster_path);
-    check_one_host(file);
     if (file.stages.empty())
       throw Error(ExitCode::kUsage,
                   fmt::format("{} has no shape: `shoal plan` chooses one; write its 'stages' there",
                               printable(cluster_path, 200)));
     ep_per_stage = file.ep_per_stage();
+    hosts.rank_hosts = hosts_of_ranks(file);
     layers_per_stage = file.layers_per_stage();
     take(options, "launcher", launcher, file.launcher);
+    take(options, "control-host", hosts.control_host, file.control_host);
+    hosts.launch_agent = file.launch_agent.value_or("");
+    hosts.interface = file.interface.value_or("");
     take(options, "backend", backend, file.backend);
     take(options, "threads", threads, file.threads);
     take(options, "ctx-size", context, file.context);

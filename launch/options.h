@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "launch/command_line/option_set.h"
+#include "launch/host_network.h"
 #include "runtime/coordinator/output_constraint.h"
 #include "runtime/plan/sampling_params.h"
 #include "sharding/planner.h"
@@ -41,6 +42,7 @@ struct ClusterOptions {
   int max_sequences = 8, max_batch_tokens = 512;
   std::optional<uint64_t> memory_per_rank;
   int64_t cache_mib = 0;  // per rank, for the prefix cache; 0: none; -1: two states a sequence
+  HostNetwork hosts;
   std::vector<int> ep_per_stage = {1};  // what the above comes to, after resolve()
   std::vector<int> layers_per_stage;    // empty: as even as they go
 

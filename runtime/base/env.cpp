@@ -1,5 +1,7 @@
 #include "runtime/base/env.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
@@ -17,6 +19,15 @@ std::optional<std::string> env_flag(std::string_view flag) {
   for (const char c : flag)
     name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   return env_value(name.c_str());
+}
+
+std::vector<std::string> env_names(std::string_view prefix) {
+  std::vector<std::string> names;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    if (text.starts_with(prefix)) names.emplace_back(text.substr(0, text.find('=')));
+  }
+  return names;
 }
 
 WorkerEnv read_worker_env() {

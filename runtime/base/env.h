@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace shoal {
 
@@ -34,6 +35,9 @@ struct HostPlace {
   int ranks_on_host = 1;
 };
 HostPlace host_place(int world_size);
+
+// Names of variables that begin so.
+std::vector<std::string> env_names(std::string_view prefix);
 
 // One variable of the outer world (PATH, SLURM_*, OMPI_*, NO_COLOR, HOME ...).
 std::optional<std::string> env_value(const char* name);

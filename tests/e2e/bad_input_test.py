@@ -37,10 +37,13 @@ class BadInputTest(ShoalTest):
             with self.subTest(args=args):
                 self.assert_one_line_error(self.generate(*args), code, word)
 
-    def test_two_hosts_are_refused_until_links_have_tls(self):
+    def test_hosts_that_cannot_be(self):
         cluster = self.tmp / "cluster.yaml"
-        cluster.write_text("hosts: [a, b]\nranks: 2\n")
-        self.assert_one_line_error(self.generate("-m", MODEL, "--cluster", cluster, "-p", "x"), 2, "TLS")
+        run = lambda: self.generate("-m", MODEL, "--cluster", cluster, "-p", "x")
+        cluster.write_text("hosts: [no-such-host.invalid, b.invalid]\nranks: 2\n")
+        self.assert_one_line_error(run(), 2, "no-such-host.invalid", "--control-host")
+        cluster.write_text("hosts:\n  - {name: 127.0.0.1, slots: 1}\nranks: 2\n")
+        self.assert_one_line_error(run(), 2, "do not fit")
 
     def test_model_files(self):
         shards = self.copy_model()

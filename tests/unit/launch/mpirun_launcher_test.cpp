@@ -35,8 +35,10 @@ class MpirunLauncherTest : public testing::Test {
   }
   std::string path(const std::string& name) const { return folder_.path() + "/" + name; }
   MpirunConfig config() const {
-    return {
-        path("mpirun"), path("worker"), {"unix:/tmp/door", "0123secret", "ca:cert:0key", false}};
+    return {path("mpirun"),
+            path("worker"),
+            {"unix:/tmp/door", "0123secret", "ca:cert:0key", false},
+            {}};
   }
   std::string wait_for(const std::string& name) const {
     const Deadline deadline = Deadline::after(10s);
@@ -77,6 +79,29 @@ TEST_F(MpirunLauncherTest, SecretsAreInTheEnvironmentOnly) {
   EXPECT_THAT(environment, HasSubstr("SHOAL_JOB_CREDENTIALS=ca:cert:0key\n"));
   EXPECT_THAT(environment, HasSubstr("SHOAL_COORDINATOR=unix:/tmp/door\n"));
   EXPECT_THAT(environment, HasSubstr("SHOAL_EPOCH=7\n"));
+}
+
+TEST_F(MpirunLauncherTest, HostsAreNamedInRankOrder) {
+  script("mpirun",
+         "echo \"$@\" > " + path("arguments") +
+             "\nwhile [ \"$1\" != --hostfile ]; do shift; done\ncp \"$2\" " + path("hosts") +
+             "\nenv > " + path("environment") + "\n");
+  script("worker", "true");
+  MpirunConfig spread = config();
+  spread.hosts = {{"a", "b", "b"}, "", "my-agent", "10.0.0.0/8"};
+  MpirunLauncher launcher(spread);
+  launcher.start(1, 3);
+  EXPECT_EQ(wait_for_end(launcher).how, "mpirun exited with code 0");
+  EXPECT_EQ(read(path("hosts")), "a\nb\nb\n");
+  const std::string arguments = read(path("arguments"));
+  for (const char* words : {"--map-by seq",
+                            "--bind-to none",
+                            "--mca plm_rsh_agent my-agent",
+                            "--mca btl_tcp_if_include 10.0.0.0/8",
+                            "--mca oob_tcp_if_include 10.0.0.0/8"})
+    EXPECT_THAT(arguments, HasSubstr(words));
+  // Folders of this machine are not made on others.
+  EXPECT_THAT(read(path("environment")), Not(HasSubstr("vader_backing_directory")));
 }
 
 TEST_F(MpirunLauncherTest, StopLeavesNoWorkerEvenIfItIgnoresSigterm) {
