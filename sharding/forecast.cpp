@@ -304,8 +304,8 @@ std::vector<std::string> forecast_assumptions(const ClusterHardware& hardware) {
   }
   add(fmt::format(
       "an exchange takes {:.0f} us inside a node and {:.0f} us across nodes besides its "
-      "bytes, twice a layer; a hop between stages {:.0f} us (others' measurements, not "
-      "shoal's)",
+      "bytes, twice a layer (others' measurements, not shoal's); a hop between stages "
+      "{:.0f} us (assumed)",
       kLinkLatency * 1e6,
       kNetworkLatency * 1e6,
       kHopLatency * 1e6));
