@@ -53,7 +53,8 @@ std::vector<std::pair<int32_t, float>> greedy(const GgufFile& file, std::vector<
   TestRequest request{.prompt = {5, 80, 300, 77, 1200, 9}, .max_tokens = 12};
   request.sampling.logprobs = 0;
   std::vector<std::pair<int32_t, float>> out;
-  for (const plan::TokenScore& score : cluster.run({request}).front().samples)
+  const std::vector<TestOutput> outputs = cluster.run({request});
+  for (const plan::TokenScore& score : outputs.front().samples)
     out.emplace_back(score.token, score.logprob);
   return out;
 }
