@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 
@@ -52,6 +53,16 @@ double take_chunk(CollectedStream& stream,
 }
 
 }  // namespace
+
+void cut_into_chunks(ChunkPlan& plan, int64_t max_chunks) {
+  auto chunks = static_cast<int64_t>(plan.ids.size()) / plan.n_ctx;
+  if (max_chunks > 0) chunks = std::min(chunks, max_chunks);
+  if (chunks == 0)
+    throw Error(
+        ExitCode::kRequest,
+        fmt::format("the text has {} tokens: one chunk needs {}", plan.ids.size(), plan.n_ctx));
+  plan.ids.resize(static_cast<size_t>(chunks * plan.n_ctx));
+}
 
 std::vector<double> score_chunks(coordinator::RequestDoor& door,
                                  const ChunkPlan& plan,

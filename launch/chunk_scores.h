@@ -22,6 +22,10 @@ struct ChunkPlan {
   int rows_per_chunk() const { return n_ctx - 1 - n_ctx / 2; }
 };
 
+// Leaves whole chunks, at most max_chunks of them (0: all). Throws Error (request) where there is
+// not one.
+void cut_into_chunks(ChunkPlan& plan, int64_t max_chunks);
+
 struct ScoredRow {
   int chunk = 0, row = 0;               // the prediction made at position first_position() + row
   int32_t token = -1;                   // that followed

@@ -98,10 +98,13 @@ class Compare final : public Command {
                              : model_name(paths_.front());
     comparison_.text = file_.empty() ? "the saved text" : printable(file_name(file_), 100);
     comparison_.generated = static_cast<int>(num_generated_);
+    // All headers first: a bad last model must not cost the hours of those before it.
+    std::vector<std::shared_ptr<const coordinator::ServedModel>> models;
+    for (const std::string& path : paths_) models.push_back(open_served_model(path));
+    plan_ = make_plan(*models.front());
+    for (const auto& model : models) check_same_tokens(*model);
     for (size_t i = 0; i < paths_.size(); ++i) {
-      const std::shared_ptr<const coordinator::ServedModel> model = open_served_model(paths_[i]);
-      if (i == 0) plan_ = make_plan(*model);
-      check_same_tokens(*model);
+      const std::shared_ptr<const coordinator::ServedModel>& model = models[i];
       const bool makes_base = i == 0 && !base_;
       const std::string kept = save_path_.empty() ? scratch.path() + "/base" : save_path_;
       if (makes_base) written_.emplace(create_base(kept, *model));
@@ -144,14 +147,7 @@ class Compare final : public Command {
       plan.ids = model.tokenizer->encode(text_, text::SpecialTokens::kPlainText);
     }
     if (base_) take_saved_text(plan);
-    const auto n_ctx = static_cast<size_t>(plan.n_ctx);
-    size_t chunks = plan.ids.size() / n_ctx;
-    if (max_chunks_ > 0) chunks = std::min(chunks, static_cast<size_t>(max_chunks_));
-    if (chunks == 0)
-      throw Error(
-          ExitCode::kRequest,
-          fmt::format("the text has {} tokens: one chunk needs {}", plan.ids.size(), plan.n_ctx));
-    plan.ids.resize(chunks * n_ctx);
+    cut_into_chunks(plan, max_chunks_);
     comparison_.n_ctx = plan.n_ctx;
     comparison_.num_chunks = plan.num_chunks();
     comparison_.rows_per_chunk = plan.rows_per_chunk();

@@ -81,14 +81,7 @@ class Perplexity final : public Command {
     plan.in_flight = shape_.max_sequences;
     plan.ids = model.tokenizer->encode(read_text_file(file_, "text file"),
                                        text::SpecialTokens::kPlainText);
-    const auto n_ctx = static_cast<size_t>(plan.n_ctx);
-    size_t chunks = plan.ids.size() / n_ctx;
-    if (max_chunks_ > 0) chunks = std::min(chunks, static_cast<size_t>(max_chunks_));
-    if (chunks == 0)
-      throw Error(
-          ExitCode::kRequest,
-          fmt::format("the text has {} tokens: one chunk needs {}", plan.ids.size(), plan.n_ctx));
-    plan.ids.resize(chunks * n_ctx);
+    cut_into_chunks(plan, max_chunks_);
     return plan;
   }
 

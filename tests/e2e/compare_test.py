@@ -48,6 +48,12 @@ class CompareTest(ShoalTest):
         self.assert_refused("-m", MODEL, words=["no text"])
         self.assert_refused("-m", MODEL, "-f", TEXT, "-r", 0, words=["--repetitions is 0"])
 
+    def test_a_bad_last_model_is_refused_before_the_first_runs(self):
+        result = self.run_shoal("compare", "-m", MODEL, "-m", TEXT, "-f", TEXT)
+        self.assertEqual(result.returncode, 3, result.stderr)
+        self.assertIn("GGUF-03", result.stderr)
+        self.assertNotIn("[1/2]", result.stderr)
+
     def test_the_demos_quantisations_stand_in_their_known_order(self):
         files = [SHARED / f"models/Shoal-Demo-36M-{quant}-00001-of-00005.gguf"
                  for quant in ("UD-Q4_K_XL", "UD-Q3_K_XL", "MXFP4_MOE")]
